@@ -24,6 +24,7 @@ class Ranking:
     ids: item ids (numpy strings or objects), total hits.
     scores: float32, total hits.
     matched: per source of evidence ("lexical", "text", "image", "tokens", …) its own score, NaN where it has none.
+    places: item ids of the best place inside each hit (a passage on a page), after grouping; None before.
     """
 
     queries: tuple[Query, ...]
@@ -31,6 +32,7 @@ class Ranking:
     ids: NDArray[Any]
     scores: Scores
     matched: Mapping[str, Scores] = field(default_factory=dict)
+    places: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         if len(self.offsets) != len(self.queries) + 1:
@@ -68,6 +70,7 @@ class Ranking:
         ids: NDArray[Any],
         scores: Scores,
         matched: Mapping[str, Scores] | None = None,
+        places: NDArray[Any] | None = None,
     ) -> Ranking:
         """From flat columns in any order: sorted by query, then score (high first), then id, so ties are stable."""
         order = np.lexsort((ids.astype(str), -scores, query))
@@ -78,6 +81,7 @@ class Ranking:
             ids[order],
             scores[order].astype(np.float32),
             {name: column[order] for name, column in (matched or {}).items()},
+            None if places is None else places[order],
         )
 
     def take(self, hits: NDArray[Any]) -> Ranking:
@@ -90,6 +94,7 @@ class Ranking:
             ids=self.ids[hits],
             scores=self.scores[hits],
             matched={name: column[hits] for name, column in self.matched.items()},
+            places=None if self.places is None else self.places[hits],
         )
 
     def top(self, k: int) -> Ranking:

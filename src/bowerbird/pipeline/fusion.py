@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -57,4 +58,4 @@ def _spread(columns: Sequence[Scores | None], rankings: Sequence[Ranking], pair:
 def reciprocal_ranks(ranking: Ranking, k: int = 60) -> Ranking:
     """Scores replaced by 1 / (k + rank) (Cormack, Clarke and Büttcher, SIGIR 2009)."""
     rank = np.arange(len(ranking.ids)) - np.repeat(ranking.offsets[:-1], np.diff(ranking.offsets)) + 1
-    return Ranking(ranking.queries, ranking.offsets, ranking.ids, (1.0 / (k + rank)).astype(np.float32), ranking.matched)
+    return replace(ranking, scores=(1.0 / (k + rank)).astype(np.float32))

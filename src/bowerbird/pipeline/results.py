@@ -22,7 +22,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One result. `item` is the unit that is shown (a page, a photo, a shot); `best` the place inside it that matched."""
+    """One result: the item that is shown (a page, a photo, a shot), and the best place inside it."""
 
     rank: int
     score: float

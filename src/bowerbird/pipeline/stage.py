@@ -1,9 +1,9 @@
 """Stages and the operators that compose them into pipelines (the meaning PyTerrier gave them in this field).
 
-    a >> b           then
-    0.7 * a + b      weighted sum of scores; a hit that one side lacks counts 0 there
-    a | b, a & b     union and intersection of hits, scores added
-    a % 10           the first ten
+a >> b           then
+0.7 * a + b      weighted sum of scores; a hit that one side lacks counts 0 there
+a | b, a & b     union and intersection of hits, scores added
+a % 10           the first ten
 """
 
 from __future__ import annotations

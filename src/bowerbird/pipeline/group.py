@@ -1,0 +1,52 @@
+"""Hits of one page, photo, shot or document shown as one hit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from bowerbird.collection.snapshot import Snapshot
+from bowerbird.pipeline.stage import Stage
+from bowerbird.ranking import Ranking
+
+Level = Literal["page", "document", "none"]
+
+
+@dataclass(frozen=True)
+class Group(Stage):
+    """One hit per group, with the score of its best member, which stays known as the hit's place.
+
+    level "page": the page, slide, photo or shot that a hit belongs to; "document": the whole file.
+    Evidence columns hold the best value in the group.
+    """
+
+    snapshot: Snapshot
+    level: Level = "page"
+
+    def __call__(self, ranking: Ranking) -> Ranking:
+        if self.level == "none" or not len(ranking.ids):
+            return ranking
+        leader = self.snapshot.groups if self.level == "page" else self.snapshot.documents
+        group = leader[self.snapshot.rows_of(ranking.ids)]
+        query = ranking.query_of_hit
+        key = query * len(self.snapshot.ids) + group
+        # hits are sorted best first within a query, so the first of every key is its best member
+        _, first, group_of_hit = np.unique(key, return_index=True, return_inverse=True)
+        matched = {}
+        for name, column in ranking.matched.items():
+            best = np.full(len(first), -np.inf, np.float32)
+            np.maximum.at(best, group_of_hit, np.where(np.isnan(column), -np.inf, column))
+            matched[name] = np.where(np.isinf(best), np.nan, best).astype(np.float32)
+        return Ranking.from_hits(
+            ranking.queries,
+            query[first],
+            self.snapshot.ids[group[first]],
+            ranking.scores[first],
+            matched,
+            ranking.ids[first],
+        )
+
+    def __repr__(self) -> str:
+        return f"Group({self.level!r})"

@@ -1,0 +1,56 @@
+"""Late interaction: the first candidates re-scored by MaxSim over token vectors (ColBERT, arXiv 2004.12832)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bowerbird.collection.snapshot import Snapshot
+from bowerbird.embeddings import MultiVector
+from bowerbird.index.maxsim import maxsim
+from bowerbird.pipeline.stage import Stage
+from bowerbird.ranking import Ranking
+
+SAMPLE = 128
+"""Items that stand for the whole collection when a MaxSim is compared with chance."""
+
+
+@dataclass(frozen=True)
+class LateInteraction(Stage):
+    """Adds calibrated MaxSim to the scores of the first `depth` hits of every query; the rest is cut.
+
+    MaxSim is the mean over query tokens of the best document token. It is calibrated like other vector scores:
+    minus the mean, divided by the deviation, over a sample of the collection. Hits without tokens keep their score.
+    """
+
+    snapshot: Snapshot
+    depth: int = 100
+
+    def __call__(self, ranking: Ranking) -> Ranking:
+        ranking = ranking.top(self.depth)
+        queries = self.snapshot.encoder("text").encode_queries([query.parts for query in ranking.queries]).tokens
+        if queries is None or not len(ranking.ids):
+            return ranking
+        documents = self.snapshot.tokens(self.snapshot.rows_of(ranking.ids))
+        raw = maxsim(queries, documents, ranking.query_of_hit)
+        mean, deviation = self.chance(queries)
+        query = ranking.query_of_hit
+        calibrated = (raw - mean[query]) / deviation[query]
+        scores = ranking.scores + np.nan_to_num(calibrated).astype(np.float32)
+        matched = {**ranking.matched, "tokens": raw}
+        return Ranking.from_hits(ranking.queries, query, ranking.ids, scores, matched)
+
+    def chance(self, queries: MultiVector) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Mean and deviation of every query's MaxSim to the sampled items."""
+        sample = self.snapshot.sample_tokens(SAMPLE)
+        if not len(sample):
+            return np.zeros(len(queries), np.float32), np.ones(len(queries), np.float32)
+        pairs = np.repeat(np.arange(len(queries)), len(sample))
+        tiled = replace(sample)
+        scores = maxsim(queries, tiled, pairs).reshape(len(queries), len(sample))
+        return scores.mean(axis=1), scores.std(axis=1) + np.float32(1e-3)
+
+    def __repr__(self) -> str:
+        return "LateInteraction"
