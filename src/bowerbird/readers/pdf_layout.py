@@ -28,7 +28,7 @@ CAPTION = re.compile(
     re.IGNORECASE,
 )
 _CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
-_BULLET = re.compile(r"[•·▪◦●○■□►➢➤✓✔]|[–—-] |\(?\d{1,3}[.)] |\(?[a-zA-Z][.)] ")
+_BULLET = re.compile(r"[•·▪◦●○■□►➢➤✓✔]|[–—o§-] |\(?\d{1,3}[.)] |\(?[a-zA-Z][.)] ")
 _ENDS = re.compile(r"[.!?:;…。！？：][\"'”’)\]]*$")
 _HYPHENATED = re.compile(r"\w[-‐]$")
 _LETTER = re.compile(r"[^\W\d_]{2}|[\u3400-\u9fff]")

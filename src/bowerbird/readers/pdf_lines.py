@@ -25,7 +25,9 @@ BRIDGE_GAP = 2.0
 NUMERAL_GAP = 3.5
 """A bullet or number stands so far at most from the text it counts."""
 
-_NUMERAL = re.compile(r"[•·▪◦●○■□►➢➤✓✔*–—-]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|\(?[ivxIVX]{1,5}[.)]|\d{1,2}(\.\d{1,2})*\.?")
+_NUMERAL = re.compile(
+    r"[•·▪◦●○■□►➢➤✓✔*o§–—-]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|\(?[ivxIVX]{1,5}[.)]|\d{1,2}(\.\d{1,2})*\.?"
+)
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 
 
@@ -110,17 +112,23 @@ def _join(fragments: list[Line]) -> list[Line]:
     follower: dict[int, int] = {}
     for i in np.flatnonzero(reach <= NUMERAL_GAP).tolist():
         j, far = int(nearest[i]), float(reach[i])
-        if far <= JOIN_GAP or _NUMERAL.fullmatch(fragments[i].text) or (far <= BRIDGE_GAP and _bridged(box, i, j)):
+        lead_in = fragments[i].bold and not fragments[j].bold
+        if (
+            far <= JOIN_GAP
+            or _NUMERAL.fullmatch(fragments[i].text)
+            or (far <= BRIDGE_GAP and _bridged(box, i, j, above=not lead_in))
+        ):
             follower[i] = j
     return _chains(fragments, follower)
 
 
-def _bridged(box: NDArray[np.float64], i: int, j: int) -> bool:
-    """Whether lines just above and just below run across the gap between fragments i and j."""
+def _bridged(box: NDArray[np.float64], i: int, j: int, *, above: bool) -> bool:
+    """Whether lines just below, and `above` if asked, run across the gap between fragments i and j."""
     left, right = box[i, 2], box[j, 0]
     crossing = (box[:, 0] < left - 1) & (box[:, 2] > right + 1)
     step = ((box[:, 1] + box[:, 3]) - (box[i, 1] + box[i, 3])) / 2 / (box[i, 3] - box[i, 1])
-    return bool((crossing & (step > 0.5) & (step < 1.8)).any() and (crossing & (step < -0.5) & (step > -1.8)).any())
+    under, over = crossing & (step > 0.5) & (step < 1.8), crossing & (step < -0.5) & (step > -1.8)
+    return bool(under.any() and (over.any() or not above))
 
 
 def _chains(fragments: list[Line], follower: dict[int, int]) -> list[Line]:

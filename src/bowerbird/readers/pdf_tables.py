@@ -17,11 +17,14 @@ MAX_RULES = 1_500
 """Pages with more ruling lines (maps, drawings) are not searched for tables."""
 MAX_CELLS = 5_000
 
+MAX_MORE_ROWS = 20
+"""Rows looked at below the last line of a table."""
+
 SNAP = 3.0
 """Lines closer than so many points are one line."""
 
 _NUMBER = re.compile(r"[(\[<>~±+−–—-]*[$€£¥]?\s*[(]?[\d.,:/×]*\d[\d.,:/±×()–-]*\s?(%|[a-zA-Z]{1,3})?[)\]*†‡]*", re.I)
-_SYMBOL = re.compile(r"[$€£¥%()\[\]]{0,2}")
+_SYMBOL = re.compile(r"[$€£¥%()\[\]]{0,2}|[•·▪◦●○■□►➢➤✓o§*–-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +212,7 @@ def _between(glyphs: Glyphs, free: NDArray[np.bool_], sides: tuple[float, float]
     box = (sides[0], ys[0], sides[1], ys[-1])
     table = _columns(glyphs, _inside(glyphs, box, free), box, sure=True)
     if table is not None:
-        return [_with_header(glyphs, table, free)]
+        return [_with_header(glyphs, _with_rest(glyphs, table, free), free)]
     widest = int(np.argmax(np.diff(ys))) + 1
     return _between(glyphs, free, sides, ys[:widest]) + _between(glyphs, free, sides, ys[widest:])
 
@@ -233,7 +236,7 @@ def _aligned(glyphs: Glyphs, free: NDArray[np.bool_]) -> list[Found]:
             members = np.array([k for line in run for piece in line for k in piece])
             table = _columns(glyphs, members, _around(glyphs, members), sure=False)
             if table is not None:
-                found.append(_with_header(glyphs, table, free))
+                found.append(_with_header(glyphs, _with_rest(glyphs, table, free), free))
         run = [pieces] if tabular else []
     return found
 
@@ -285,13 +288,32 @@ def _with_header(glyphs: Glyphs, table: Found, free: NDArray[np.bool_]) -> Found
         pieces = _pieces(glyphs, row, 0.6)
         top = glyphs.boxes[added, 1].min()
         indented = glyphs.boxes[row[0], 0] > x0 + 0.2 * (x1 - x0)
-        if top - glyphs.boxes[row, 3].max() > 1.2 * em or not (len(pieces) >= 3 or indented):
+        gap = top - glyphs.boxes[row, 3].max()
+        if gap > 1.2 * em or not (len(pieces) >= 3 or indented or gap < 0):
             break
         added = np.concatenate([added, row])
         wider = _columns(glyphs, added, _around(glyphs, added), sure=True)
         if wider is None or len(wider.cells[0]) < len(table.cells[0]):
             break
         best = wider
+    return best
+
+
+def _with_rest(glyphs: Glyphs, table: Found, free: NDArray[np.bool_]) -> Found:
+    """The table and the rows that go on below its last line in the same columns."""
+    x0, _, x1, y1 = table.box
+    em = float(np.median(glyphs.sizes[table.glyphs]))
+    below = np.setdiff1d(_inside(glyphs, (x0 - em, y1 - 0.2 * em, x1 + em, float("inf")), free), table.glyphs)
+    added, best = table.glyphs, table
+    for row in _rows(glyphs, below)[:MAX_MORE_ROWS]:
+        gap = glyphs.boxes[row, 1].min() - glyphs.boxes[added, 3].max()
+        if gap > 1.2 * em or len(_pieces(glyphs, row)) < 2:
+            break
+        added = np.concatenate([added, row])
+        longer = _columns(glyphs, added, _around(glyphs, added), sure=True)
+        if longer is None or len(longer.cells[0]) != len(table.cells[0]):
+            break
+        best = longer
     return best
 
 
@@ -321,11 +343,13 @@ def _reads_as_table(cells: tuple[tuple[str, ...], ...], sure: bool) -> bool:
     texts = [text for row in cells for text in row if text]
     full_rows = sum(sum(bool(text) for text in row) >= 2 for row in cells)
     words = [len(text.split()) for text in texts]
-    if len(texts) < 4 or full_rows < max(2, 0.4 * len(cells)):
+    marks = sum(_SYMBOL.fullmatch(text) is not None for text in texts)
+    if len(texts) < 4 or full_rows < max(2, 0.4 * len(cells)) or marks > 0.25 * len(texts):
         return False
     if sure and _numeric(texts) <= 0.3:
         filled = len(texts) / (len(cells) * len(cells[0]))
-        return bool(filled > 0.55 and np.mean(words) <= 8 and np.median(words) <= 6)
+        running_on = sum(text[0].islower() for text in texts) / len(texts)
+        return bool(filled > 0.55 and np.mean(words) <= 8 and np.median(words) <= 6 and running_on < 0.3)
     if sure:
         return True
     return bool(_numeric(texts) >= 0.4 and np.mean(words) <= 5)
@@ -392,7 +416,7 @@ def _trimmed(texts: list[list[str]]) -> tuple[tuple[str, ...], ...]:
 
 
 def _without_symbols(cells: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
-    """Columns that hold nothing but currency and percent signs go to the number they belong to."""
+    """Columns of nothing but currency signs, percent signs or bullets go to the column they belong to."""
     columns = list(zip(*cells, strict=True))
     merged: list[tuple[str, ...]] = []
     prefix: tuple[str, ...] | None = None
@@ -404,7 +428,7 @@ def _without_symbols(cells: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...
                 prefix = column
             continue
         if prefix is not None:
-            column = tuple(a + b for a, b in zip(prefix, column, strict=True))
+            column = tuple((a + b if a in "$€£¥([" else f"{a} {b}") for a, b in zip(prefix, column, strict=True))
             prefix = None
         merged.append(column)
     return tuple(zip(*merged, strict=True)) if merged else cells
