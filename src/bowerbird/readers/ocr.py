@@ -12,6 +12,8 @@ import numpy as np
 
 from bowerbird.errors import MissingExtra
 from bowerbird.items import Box
+from bowerbird.readers.pdf_layout import Paragraph, Type, paragraphs_of
+from bowerbird.readers.pdf_lines import Line
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -20,6 +22,10 @@ MIN_SCORE = 0.5
 """Lines that the recogniser is less sure of are left out."""
 MAX_SIDE = 2_400
 """Larger pictures are shrunk first: time grows with the area, and letters are large enough by then."""
+
+
+MIN_CHARACTERS = 4
+"""A photo with fewer letters and digits has no text to speak of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,22 @@ def recognise(picture: PILImage) -> list[OcrLine]:
         if score >= MIN_SCORE and text.strip():
             lines.append(OcrLine(text.strip(), (x0, y0, x1, y1), float(score)))
     return lines
+
+
+def paragraphs(picture: PILImage, width: float, height: float) -> list[Paragraph]:
+    """Recognised lines as paragraphs in reading order, on a page of this size in points."""
+    scale = (width, height, width, height)
+    lines = []
+    for line in recognise(picture):
+        x0, y0, x1, y1 = (value * side for value, side in zip(line.box, scale, strict=True))
+        lines.append(Line(line.text, (x0, y0, x1, y1), 0.8 * (y1 - y0), False))
+    return paragraphs_of(lines, Type.of([lines]))
+
+
+def ocr_text(picture: PILImage) -> str:
+    """All words of a picture in reading order; empty where they are too few to be text."""
+    text = "\n".join(paragraph.text for paragraph in paragraphs(picture, *picture.size))
+    return text if sum(char.isalnum() for char in text) >= MIN_CHARACTERS else ""
 
 
 @lru_cache(maxsize=1)

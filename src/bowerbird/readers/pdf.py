@@ -13,11 +13,10 @@ from bowerbird.errors import ReadError
 from bowerbird.items import Box, Image, Item, Part, Role, Text
 from bowerbird.readers.base import ReadOptions, SourceFile
 from bowerbird.readers.blocks import Block
-from bowerbird.readers.ocr import ocr_available, recognise
+from bowerbird.readers.ocr import ocr_available, paragraphs
 from bowerbird.readers.pdf_document import Survey, links_of, metadata_of, opened, survey_of, title_of
 from bowerbird.readers.pdf_glyphs import Frame
-from bowerbird.readers.pdf_layout import Paragraph, Type, paragraphs_of
-from bowerbird.readers.pdf_lines import Line
+from bowerbird.readers.pdf_layout import Type
 from bowerbird.readers.pdf_page import Content, Piece, content_of, pieces_of
 
 if TYPE_CHECKING:
@@ -200,15 +199,5 @@ def _crop(page: PdfPage, frame: Frame, box: Box, side: int) -> PILImage:
 
 def _recognised(page: PdfPage, frame: Frame) -> list[Piece]:
     """The words of a scanned page in reading order."""
-    width, height = frame.size
-    lines = [
-        Line(
-            line.text,
-            (line.box[0] * width, line.box[1] * height, line.box[2] * width, line.box[3] * height),
-            (line.box[3] - line.box[1]) * height * 0.8,
-            False,
-        )
-        for line in recognise(_render(page, frame, OCR_SIDE))
-    ]
-    paragraphs: list[Paragraph] = paragraphs_of(lines, Type.of([lines]))
-    return [Piece("text", paragraph.box, paragraph.text) for paragraph in paragraphs]
+    found = paragraphs(_render(page, frame, OCR_SIDE), *frame.size)
+    return [Piece("text", paragraph.box, paragraph.text) for paragraph in found]

@@ -184,7 +184,8 @@ def _style(call: dict[str, Any], text_page: int | None, index: int, text_object:
     if not 0 < size < 10_000:
         size = 10.0
     font = call["font"](text_object) if text_object else None
-    return size, float(bool(font) and _is_bold(call, font)), -math.degrees(math.atan2(b, a))
+    bold = font is not None and _is_bold(call, font)
+    return size, float(bold), -math.degrees(math.atan2(b, a))
 
 
 def _is_bold(call: dict[str, Any], font: int) -> bool:
@@ -200,18 +201,18 @@ def _prototypes() -> dict[str, Any]:
     import pypdfium2.raw as raw
 
     pointer, number = ctypes.c_void_p, ctypes.c_int
-    shapes = {
-        "unicode": ("FPDFText_GetUnicode", ctypes.c_uint, pointer, number),
-        "box": ("FPDFText_GetLooseCharBox", number, pointer, number, pointer),
-        "origin": ("FPDFText_GetCharOrigin", number, pointer, number, pointer, pointer),
-        "object": ("FPDFText_GetTextObject", pointer, pointer, number),
-        "size": ("FPDFText_GetFontSize", ctypes.c_double, pointer, number),
-        "matrix": ("FPDFText_GetMatrix", number, pointer, number, pointer),
-        "font": ("FPDFTextObj_GetFont", pointer, pointer),
-        "name": ("FPDFFont_GetBaseFontName", ctypes.c_size_t, pointer, pointer, ctypes.c_size_t),
-        "weight": ("FPDFFont_GetWeight", number, pointer),
+    shapes: dict[str, tuple[str, tuple[Any, ...]]] = {
+        "unicode": ("FPDFText_GetUnicode", (ctypes.c_uint, pointer, number)),
+        "box": ("FPDFText_GetLooseCharBox", (number, pointer, number, pointer)),
+        "origin": ("FPDFText_GetCharOrigin", (number, pointer, number, pointer, pointer)),
+        "object": ("FPDFText_GetTextObject", (pointer, pointer, number)),
+        "size": ("FPDFText_GetFontSize", (ctypes.c_double, pointer, number)),
+        "matrix": ("FPDFText_GetMatrix", (number, pointer, number, pointer)),
+        "font": ("FPDFTextObj_GetFont", (pointer, pointer)),
+        "name": ("FPDFFont_GetBaseFontName", (ctypes.c_size_t, pointer, pointer, ctypes.c_size_t)),
+        "weight": ("FPDFFont_GetWeight", (number, pointer)),
     }
     return {
-        key: ctypes.CFUNCTYPE(*shape)(ctypes.cast(getattr(raw, name), ctypes.c_void_p).value)
-        for key, (name, *shape) in shapes.items()
+        key: ctypes.CFUNCTYPE(*shape)(ctypes.cast(getattr(raw, name), ctypes.c_void_p).value or 0)
+        for key, (name, shape) in shapes.items()
     }

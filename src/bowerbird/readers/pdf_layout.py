@@ -276,4 +276,4 @@ def _precedence(box: NDArray[np.float64]) -> NDArray[np.bool_]:
             if between.any():
                 continue
         before[i, j] = True
-    return before & ~before.T | above
+    return np.asarray((before & ~before.T) | above)
