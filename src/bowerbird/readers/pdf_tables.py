@@ -403,8 +403,8 @@ def _text(glyphs: Glyphs, members: NDArray[np.intp]) -> str:
 
 
 def _numeric(texts: Sequence[str]) -> float:
-    """The share of filled cells that hold a number."""
-    filled = [text for text in texts if text]
+    """The share of filled cells that hold a number; lone signs do not count."""
+    filled = [text for text in texts if not _SYMBOL.fullmatch(text)]
     return sum(_NUMBER.fullmatch(text) is not None for text in filled) / max(len(filled), 1)
 
 

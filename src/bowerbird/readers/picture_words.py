@@ -22,7 +22,7 @@ MAX_WORDS = 20_000
 MAX_KEYWORDS = 200
 
 _BY_MACHINE = re.compile(
-    r"\W*(olympus digital camera|digital camera|samsung|sony dsc|dcim\S*|default|untitled|screenshot|jpeg|"
+    r"\W*(olympus digital camera|digital camera|samsung|sony dsc|applemark|dcim\S*|default|untitled|screenshot|jpeg|"
     r"created with .*|charset=ascii|\W*)\W*",
     re.IGNORECASE,
 )

@@ -17,8 +17,10 @@ from bowerbird.items import MAX_PIXELS
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "ICO", "PPM", "JPEG2000")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "ICO", "PPM", "JPEG2000")
 """What Pillow may decode; never formats that start other programs (EPS) or load plug-ins."""
+_REDUCIBLE = ("JPEG", "MPO")
+"""Formats that decode straight to 1/2, 1/4 or 1/8 of their size, 1/64 of their pixels."""
 MAX_FRAMES = 2_000
 """Frames of an animation, or pages of a scan, that are looked at."""
 MAX_KEPT = 64
@@ -31,7 +33,7 @@ CHANGE = 0.06
 
 @contextmanager
 def opened(path: str, name: str) -> Iterator[PILImage]:
-    """The picture, not decoded yet. JPEG is asked for a reduced size if it is beyond MAX_PIXELS.
+    """The picture, not decoded yet.
 
     Raises ReadError if it is no picture, too large or damaged (also while it is used), MissingExtra for HEIC.
     """
@@ -52,9 +54,8 @@ def opened(path: str, name: str) -> Iterator[PILImage]:
 
 def _check_size(picture: PILImage, name: str) -> None:
     width, height = picture.size
-    if picture.format == "JPEG" and width * height > MAX_PIXELS:
-        picture.draft("RGB", (width // 8, height // 8))
-    if picture.width * picture.height > MAX_PIXELS:
+    reduced = 64 if picture.format in _REDUCIBLE else 1
+    if width * height > MAX_PIXELS * reduced:
         raise ReadError(
             f"picture too large: {name} has {width} x {height} pixels, the limit is {MAX_PIXELS:,}; scale it down"
         )
@@ -83,8 +84,10 @@ def upright(picture: PILImage, side: int) -> PILImage:
     from PIL import Image as pil
     from PIL import ImageOps
 
-    if picture.format == "JPEG":
-        picture.draft("RGB", (2 * side, 2 * side))  # decodes at 1/2, 1/4 or 1/8: several times faster
+    if picture.format in _REDUCIBLE:
+        width, height = picture.size
+        smallest = (width // 8, height // 8)
+        picture.draft("RGB", smallest if width * height > MAX_PIXELS else (2 * side, 2 * side))  # several times faster
     picture.load()
     if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
         picture = _stretched(picture)
@@ -120,7 +123,7 @@ def frames(picture: PILImage, side: int) -> Iterator[tuple[int, PILImage]]:
         except EOFError:
             return
         budget -= picture.width * picture.height
-        if budget < 0 or picture.width * picture.height > MAX_PIXELS:
+        if index and (budget < 0 or picture.width * picture.height > MAX_PIXELS):
             return
         frame = upright(picture.copy() if index or getattr(picture, "is_animated", False) else picture, side)
         small = np.asarray(frame.convert("L").resize((32, 32)), np.float64) / 255
