@@ -6,14 +6,14 @@ import ctypes
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from bowerbird.errors import ReadError
 from bowerbird.readers.base import SourceFile
 from bowerbird.readers.pdf_glyphs import frame_of, glyphs_of
-from bowerbird.readers.pdf_layout import Type, paragraphs_of
+from bowerbird.readers.pdf_layout import Type, paragraphs_of, squeezed
 from bowerbird.readers.pdf_lines import Line, lines_of
 
 if TYPE_CHECKING:
@@ -98,8 +98,17 @@ def survey_of(pdf: PdfDocument) -> Survey:
                     first = groups[0][1]
         finally:
             page.close()
-    type_ = Type.of(sample)
+    type_ = replace(Type.of(sample), titles=_titles(pdf))
     return Survey(type_, _largest_heading(first, type_), links, tuple(without_text), tuple(broken))
+
+
+def _titles(pdf: PdfDocument) -> dict[str, int]:
+    """Outline titles long enough to be told from other words."""
+    titles: dict[str, int] = {}
+    for entry in outline_of(pdf):
+        if len(key := squeezed(entry["title"])) >= 4:
+            titles.setdefault(key, min(entry["level"], 6))
+    return titles
 
 
 def _has_text(page: PdfPage) -> bool:

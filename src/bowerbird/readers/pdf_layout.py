@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -22,14 +22,15 @@ MAX_BLOCKS = 1_500
 """Pages of more blocks are read from top to bottom: ordering is quadratic in memory."""
 
 CAPTION = re.compile(
-    r"(?:(?:supplementary |extended data )?(?:figure|fig\.|table|tab\.|chart|exhibit|graph|diagram|plate|scheme|"
+    r"(?i:(?:supplementary |extended data )?(?:figure|fig\.|table|tab\.|chart|exhibit|graph|diagram|plate|scheme|"
     r"abbildung|abb\.|tabelle|grafik|figura|tabla|cuadro|gráfico|tableau|schéma|afbeelding|obrázek|tabulka|рис\.|"
-    r"рисунок|таблица)\s*[A-Z]?\d|[图圖表]\s*[0-9一二三四五六七八九十])",
-    re.IGNORECASE,
+    r"рисунок|таблица)\s*[A-Z]?\d[\w.]*+)(?!\s+[a-zà-ÿа-я])|[图圖表]\s*[0-9一二三四五六七八九十]"
 )
+"""The beginning of a caption, as against a sentence: "Figure 7 shows" is none."""
 _CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
 _BULLET = re.compile(r"[•·▪◦●○■□►➢➤✓✔]|[–—o§-] |\(?\d{1,3}[.)] |\(?[a-zA-Z][.)] ")
 _ENDS = re.compile(r"[.!?:;…。！？：][\"'”’)\]]*$")
+_NUMBERED = re.compile(r"(?:chapter |appendix |section )?(?:\d{1,3}|[A-Z])(?:\.\d{1,3})*[.:]?\s+", re.IGNORECASE)
 _HYPHENATED = re.compile(r"\w[-‐]$")
 _LETTER = re.compile(r"[^\W\d_]{2}|[\u3400-\u9fff]")
 
@@ -58,6 +59,8 @@ class Type:
     body: float
     bold_body: bool
     headings: tuple[float, ...]
+    titles: Mapping[str, int] = field(default_factory=dict)
+    """Titles of the outline as `squeezed`, with their level."""
 
     @classmethod
     def of(cls, pages: Iterable[Sequence[Line]]) -> Type:
@@ -205,6 +208,8 @@ def _named(lines: list[Line], type_: Type) -> Paragraph:
     """Tell headings and captions from running text."""
     text = joined([line.text for line in lines])
     size = max(line.size for line in lines)
+    if (level := type_.titles.get(squeezed(text))) is not None:
+        return Paragraph(tuple(lines), "heading", level)
     if CAPTION.match(text) and len(text) < 1_500:
         return Paragraph(tuple(lines), "caption")
     short = len(lines) <= 3 and 2 < len(text) <= 200 and _LETTER.search(text) is not None
@@ -214,6 +219,11 @@ def _named(lines: list[Line], type_: Type) -> Paragraph:
     if short and (large or strong) and not closed and not _BULLET.match(text + " "):
         return Paragraph(tuple(lines), "heading", type_.level(size))
     return Paragraph(tuple(lines))
+
+
+def squeezed(title: str) -> str:
+    """A title as it is compared: letters and digits only, without its number; outlines and pages space differently."""
+    return "".join(char for char in _NUMBERED.sub("", title.strip()).casefold() if char.isalnum())
 
 
 def joined(lines: Sequence[str]) -> str:

@@ -147,12 +147,12 @@ def _text_piece(paragraph: Paragraph, direction: int) -> Piece:
 def _with_captions(pieces: list[Piece]) -> list[Piece]:
     """Figures and tables with the nearest caption of their sort; each caption goes to one of them."""
     captions = [piece for piece in pieces if piece.role == "caption"]
+    pieces = [_drawn(piece, captions) for piece in pieces]
     pairs = sorted(
         (_distance(caption.box, piece.box), c, k)
         for c, caption in enumerate(captions)
         for k, piece in enumerate(pieces)
-        if piece.kind in ("figure", "table")
-        and (piece.kind == "table") == (_TABLE_CAPTION.match(caption.text) is not None)
+        if piece.kind in ("figure", "table") and (piece.kind == "table") == _names_table(caption)
     )
     named: dict[int, str] = {}
     used: set[int] = set()
@@ -161,6 +161,18 @@ def _with_captions(pieces: list[Piece]) -> list[Piece]:
             named[k] = captions[c].text
             used.add(c)
     return [replace(piece, caption=named[k]) if k in named else piece for k, piece in enumerate(pieces)]
+
+
+def _drawn(piece: Piece, captions: Sequence[Piece]) -> Piece:
+    """A table that stands at the caption of a figure, and at none of a table, is a drawing of boxes."""
+    near = [caption for caption in captions if _distance(caption.box, piece.box) <= CAPTION_GAP / 2]
+    if piece.table is None or not near or any(_names_table(caption) for caption in near):
+        return piece
+    return Piece("figure", piece.box, " ".join(cell for row in piece.table.cells for cell in row if cell))
+
+
+def _names_table(caption: Piece) -> bool:
+    return _TABLE_CAPTION.match(caption.text) is not None
 
 
 def _distance(a: Box, b: Box) -> float:
