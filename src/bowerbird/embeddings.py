@@ -85,9 +85,9 @@ class MultiVector:
 
 @dataclass(frozen=True, slots=True)
 class Sparse:
-    """Weighted terms per row in CSR form: row i has terms[offsets[i]:offsets[i + 1]]."""
+    """Weighted terms per row in CSR form: row i has terms[offsets[i]:offsets[i + 1]]. A term is a 64-bit hash."""
 
-    terms: NDArray[np.int32]
+    terms: NDArray[np.uint64]
     weights: NDArray[np.float32]
     offsets: NDArray[np.int64]
 

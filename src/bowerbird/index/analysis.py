@@ -1,0 +1,104 @@
+"""Words as the lexical index sees them: folded, stemmed in their language, and hashed to 64 bits.
+
+Scripts without spaces (Chinese, Japanese, Korean, Thai) become overlapping pairs of characters. An item is stemmed
+in its own language; a query, whose language is often unclear, in every language that it may be in. Each word of a
+query is therefore a set of alternatives.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from bowerbird.embeddings import Sparse
+from bowerbird.index.language import guess_language
+
+_PAIRED = "\u0e00-\u0eff\u1100-\u11ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_MARKS = (
+    "\u0300-\u036f\u064b-\u065f\u0670\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962-\u0963\u0981-\u0983\u09bc-\u09cd"
+)
+"""Accents and vowel signs that belong to a word although they are no letters."""
+_TOKEN = re.compile(rf"[{_PAIRED}]+|(?:[^\W{_PAIRED}]|[{_MARKS}])+")
+_FIRST_PAIRED = re.compile(rf"[{_PAIRED}]")
+STEMMERS = {
+    "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek", "en": "english",
+    "es": "spanish", "fi": "finnish", "fr": "french", "hi": "hindi", "hu": "hungarian", "id": "indonesian",
+    "it": "italian", "nl": "dutch", "no": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian",
+    "sv": "swedish", "tr": "turkish",
+}  # fmt: skip
+MAX_WORD = 64
+"""Longer runs of letters are no words; they are cut."""
+
+
+def words(text: str) -> list[tuple[str, int, int]]:
+    """Every word with its character span; a run of a script without spaces gives its overlapping pairs."""
+    found = []
+    for match in _TOKEN.finditer(text):
+        start, end = match.span()
+        if _FIRST_PAIRED.match(match.group()) and end - start > 1:
+            found += [(text[at : at + 2], at, at + 2) for at in range(start, end - 1)]
+        else:
+            found.append((text[start : min(end, start + MAX_WORD)], start, end))
+    return found
+
+
+def terms(text: str, language: str = "") -> list[int]:
+    """The hashed terms of an item's text, in order. The language is guessed where it is not given."""
+    language = language or guess_language(text)
+    return [_hash(_stem(word, language)) for word, _, _ in words(unicodedata.normalize("NFKC", text))]
+
+
+def term_counts(texts: Sequence[str], languages: Sequence[str]) -> Sparse:
+    """How often each term stands in each text: what the lexical index is built from."""
+    counts = [Counter(terms(text, language)) for text, language in zip(texts, languages, strict=True)]
+    return Sparse(
+        np.array([term for one in counts for term in one], np.uint64),
+        np.array([number for one in counts for number in one.values()], np.float32),
+        np.concatenate([[0], np.cumsum([len(one) for one in counts])]).astype(np.int64),
+    )
+
+
+def query_terms(text: str, languages: Sequence[str]) -> list[tuple[int, ...]]:
+    """Per word of a query its alternatives: one hashed stem per language that the words may be in."""
+    normal = unicodedata.normalize("NFKC", text)
+    guess = guess_language(normal)
+    candidates = [guess] if guess else ["", *languages]
+    return [tuple({_hash(_stem(word, language)) for language in candidates}) for word, _, _ in words(normal)]
+
+
+def matching_words(text: str, wanted: Iterable[int], language: str) -> list[tuple[int, int]]:
+    """Character spans of the words of `text` whose term is wanted."""
+    terms_wanted = frozenset(wanted)
+    return [(start, end) for word, start, end in words(text) if _hash(_stem(word, language)) in terms_wanted]
+
+
+@lru_cache(200_000)
+def _stem(word: str, language: str) -> str:
+    folded = word.casefold()
+    stemmer = _stemmer(language)
+    if stemmer is not None and not _FIRST_PAIRED.match(folded):
+        folded = stemmer.stemWord(folded)
+    if folded.isascii():
+        return folded
+    return "".join(char for char in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(char))
+
+
+@cache
+def _stemmer(language: str) -> Any:
+    if language not in STEMMERS:
+        return None
+    import snowballstemmer
+
+    return snowballstemmer.stemmer(STEMMERS[language])
+
+
+@lru_cache(500_000)
+def _hash(term: str) -> int:
+    return int.from_bytes(blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
