@@ -19,7 +19,7 @@ from bowerbird.readers.pdf_lines import Line, lines_of
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage
 
-SAMPLE_PAGES = 24
+SAMPLE_PAGES = 12
 """Pages, spread over the document, whose letters tell the sizes of running text and headings."""
 MAX_OUTLINE = 5_000
 MAX_LINKS = 200

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ from bowerbird.items import Box
 from bowerbird.readers.pdf_glyphs import Frame, Glyphs
 from bowerbird.readers.pdf_lines import union
 from bowerbird.readers.pdf_shapes import Shapes
+from bowerbird.readers.pdf_tables import Found
 
 MIN_AREA = 0.02
 """Share of the page that a figure takes at least."""
@@ -18,34 +21,49 @@ MIN_SIDE = 36.0
 """Points; narrower pictures are rules and ornaments."""
 MIN_STROKES = 10
 """A drawing has at least so many paths; fewer are boxes and arrows around text."""
+MIN_CURVES = 3
+"""A drawing that holds what looks like a table has so many curved or sloping paths; forms and tables have none."""
 MAX_TEXT = 0.4
 """Text covers at most this share of a drawing; beyond, the drawing is a panel behind text."""
 MAX_FIGURES = 50
 """Figures of one page; the largest are kept."""
 
 _TILE_GAP = 2.0
+_AROUND = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]
 _CELL = 8.0
 """Drawings whose strokes are closer than about this many points are one."""
 
 
-def figures_of(glyphs: Glyphs, shapes: Shapes, frame: Frame, tables: list[Box]) -> tuple[list[Box], list[Box]]:
-    """(pictures, drawings) in points as seen. The words inside a drawing belong to it; a picture owns no words."""
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Boxes in points as seen. The words inside a drawing belong to it; a picture owns no words."""
+
+    pictures: list[Box]
+    drawings: list[Box]
+    tables: list[Found]
+    """The tables that are none of a drawing's parts."""
+
+
+def figures_of(glyphs: Glyphs, shapes: Shapes, frame: Frame, tables: list[Found]) -> Figures:
+    """What on the page are figures, and which of the supposed tables are tables."""
+    drawings: list[Box] = []
+    for box, curves in _drawings(shapes, frame):
+        if not _is_figure(box, frame) or _text_share(glyphs, box) >= MAX_TEXT:
+            continue
+        inside = [table for table in tables if overlap(box, table.box) > 0.4 * min(area(box), area(table.box))]
+        if inside and (curves < MIN_CURVES or sum(area(table.box) for table in inside) > 0.6 * area(box)):
+            continue
+        tables = [table for table in tables if table not in inside]
+        drawings.append(box)
     pictures = [box for box in _together(shapes.pictures) if _is_figure(box, frame)]
-    drawings = [
-        box
-        for box in _drawings(shapes, frame)
-        if _is_figure(box, frame)
-        and not any(_shared(box, table) > 0.4 * min(_area(box), _area(table)) for table in tables)
-        and _text_share(glyphs, box) < MAX_TEXT
-    ]
-    pictures = [box for box in pictures if not any(_shared(box, other) > 0.8 * _area(box) for other in drawings)]
-    largest = sorted(pictures + drawings, key=_area)[-MAX_FIGURES:]
-    return [box for box in pictures if box in largest], [box for box in drawings if box in largest]
+    pictures = [box for box in pictures if not any(overlap(box, other) > 0.8 * area(box) for other in drawings)]
+    largest = sorted(pictures + drawings, key=area)[-MAX_FIGURES:]
+    return Figures([box for box in pictures if box in largest], [box for box in drawings if box in largest], tables)
 
 
 def _is_figure(box: Box, frame: Frame) -> bool:
     width, height = frame.size
-    big_enough = MIN_AREA <= _area(box) / (width * height) <= MAX_AREA
+    big_enough = MIN_AREA <= area(box) / (width * height) <= MAX_AREA
     return big_enough and min(box[2] - box[0], box[3] - box[1]) >= MIN_SIDE
 
 
@@ -66,12 +84,12 @@ def _touch(a: Box, b: Box) -> bool:
     return max(apart) <= _TILE_GAP
 
 
-def _drawings(shapes: Shapes, frame: Frame) -> list[Box]:
-    """Clusters of strokes and fills, found on a coarse raster of the page."""
+def _drawings(shapes: Shapes, frame: Frame) -> list[tuple[Box, int]]:
+    """Clusters of strokes and fills, found on a coarse raster of the page, and how many of the strokes are curved."""
     width, height = frame.size
-    strokes = shapes.drawings
-    area = (strokes[:, 2] - strokes[:, 0]) * (strokes[:, 3] - strokes[:, 1])
-    strokes = strokes[area < 0.5 * width * height]
+    sides = shapes.drawings[:, 2:] - shapes.drawings[:, :2]
+    small = sides.prod(axis=1) < 0.5 * width * height
+    strokes, curved = shapes.drawings[small], shapes.curved[small]
     if len(strokes) < MIN_STROKES:
         return []
     cell = max(_CELL, max(width, height) / 200)
@@ -87,34 +105,34 @@ def _drawings(shapes: Shapes, frame: Frame) -> list[Box]:
         members = strokes[owner == key]
         if len(members) >= MIN_STROKES:
             low, high = members[:, :2].min(axis=0), members[:, 2:].max(axis=0)
-            clusters.append((float(low[0]), float(low[1]), float(high[0]), float(high[1])))
+            box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+            clusters.append((box, int(curved[owner == key].sum())))
     return clusters
 
 
 def _components(raster: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Number the 8-connected parts of a bitmap from 1."""
     label = np.zeros(raster.shape, np.int32)
+    left = {(y, x) for y, x in np.argwhere(raster).tolist()}
     number = 0
-    for y, x in np.argwhere(raster).tolist():
-        if label[y, x]:
-            continue
+    while left:
         number += 1
-        label[y, x] = number
-        stack = [(y, x)]
+        stack = [left.pop()]
         while stack:
-            cy, cx = stack.pop()
-            window = (slice(max(cy - 1, 0), cy + 2), slice(max(cx - 1, 0), cx + 2))
-            fresh = raster[window] & (label[window] == 0)
-            for dy, dx in np.argwhere(fresh).tolist():
-                label[window[0].start + dy, window[1].start + dx] = number
-                stack.append((window[0].start + dy, window[1].start + dx))
+            y, x = stack.pop()
+            label[y, x] = number
+            for near in _AROUND:
+                neighbour = (y + near[0], x + near[1])
+                if neighbour in left:
+                    left.remove(neighbour)
+                    stack.append(neighbour)
     return label
 
 
 def _text_share(glyphs: Glyphs, box: Box) -> float:
     inside = within(glyphs, box)
     sides = glyphs.boxes[inside, 2:] - glyphs.boxes[inside, :2]
-    return float((sides[:, 0] * sides[:, 1]).sum() / max(_area(box), 1))
+    return float((sides[:, 0] * sides[:, 1]).sum() / max(area(box), 1))
 
 
 def within(glyphs: Glyphs, box: Box) -> NDArray[np.bool_]:
@@ -123,10 +141,10 @@ def within(glyphs: Glyphs, box: Box) -> NDArray[np.bool_]:
     return np.asarray((middle >= box[:2]).all(axis=1) & (middle <= box[2:]).all(axis=1))
 
 
-def _area(box: Box) -> float:
+def area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _shared(a: Box, b: Box) -> float:
+def overlap(a: Box, b: Box) -> float:
     sides = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     return max(sides[0], 0) * max(sides[1], 0)

@@ -81,19 +81,18 @@ def pieces_of(content: Content, type_: Type, neighbours: Sequence[Content]) -> l
     """Everything on the page in reading order; `neighbours` are pages nearby that show what runs on every page."""
     running, rest = _without_running(content, type_, neighbours)
     free = np.ones(len(rest), bool)
-    tables = tables_of(rest, content.shapes.rules)
-    for table in tables:
+    found = figures_of(rest, content.shapes, content.frame, tables_of(rest, content.shapes.rules))
+    for table in found.tables:
         free[table.glyphs] = False
-    pictures, drawings = figures_of(rest, content.shapes, content.frame, [table.box for table in tables])
-    figures = [Piece("figure", box) for box in pictures]
-    for box in drawings:
+    figures = [Piece("figure", box) for box in found.pictures]
+    for box in found.drawings:
         inside = within(rest, box) & free
         free &= ~inside
         words = " ".join(line.text for _, group in lines_of(rest.only(inside)) for line in group)
         figures.append(Piece("figure", box, words))
     whole = free.all() and len(rest) == len(content.glyphs)
     groups = content.lines if whole else tuple(lines_of(rest.only(free)))
-    objects = [Piece("table", table.box, table=table) for table in tables] + figures
+    objects = [Piece("table", table.box, table=table) for table in found.tables] + figures
     return running + _with_captions(_ordered(groups, type_, objects))
 
 

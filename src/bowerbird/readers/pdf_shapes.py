@@ -37,6 +37,8 @@ class Shapes:
     rules: NDArray[np.float64]
     """Horizontal and vertical lines; the thin side may be zero."""
     drawings: NDArray[np.float64]
+    curved: NDArray[np.bool_]
+    """For each drawing whether it has curves or slopes: boxes and bars have none."""
     pictures: NDArray[np.float64]
 
 
@@ -45,17 +47,23 @@ def shapes_of(page: PdfPage, frame: Frame) -> Shapes:
     found = _Walk()
     found.walk(page)
     arrays = (np.array(boxes, np.float64).reshape(-1, 4) for boxes in (found.rules, found.drawings, found.pictures))
-    width, height = frame.size
-    rules, drawings, pictures = (_clipped(frame.boxes(boxes), width, height) for boxes in arrays)
-    return Shapes(rules, drawings, pictures)
+    rules, drawings, pictures = (frame.boxes(boxes) for boxes in arrays)
+    shown = _on_page(drawings, frame)
+    return Shapes(
+        _clipped(rules[_on_page(rules, frame)], frame),
+        _clipped(drawings[shown], frame),
+        np.array(found.curved, bool)[shown],
+        _clipped(pictures[_on_page(pictures, frame)], frame),
+    )
 
 
-def _clipped(boxes: NDArray[np.float64], width: float, height: float) -> NDArray[np.float64]:
-    """Boxes cut at the page's edges; those outside are left out."""
-    boxes = boxes[np.isfinite(boxes).all(axis=1)]
-    clipped = np.clip(boxes, 0, np.array([width, height, width, height]))
-    outside = (boxes[:, 2] < 0) | (boxes[:, 3] < 0) | (boxes[:, 0] > width) | (boxes[:, 1] > height)
-    return clipped[~outside]
+def _on_page(boxes: NDArray[np.float64], frame: Frame) -> NDArray[np.bool_]:
+    finite = np.isfinite(boxes).all(axis=1)
+    return np.asarray(finite & (boxes[:, 2:] >= 0).all(axis=1) & (boxes[:, :2] <= frame.size).all(axis=1))
+
+
+def _clipped(boxes: NDArray[np.float64], frame: Frame) -> NDArray[np.float64]:
+    return np.clip(boxes, 0, (*frame.size, *frame.size))
 
 
 class _Walk:
@@ -64,6 +72,7 @@ class _Walk:
     def __init__(self) -> None:
         self.rules: list[tuple[float, float, float, float]] = []
         self.drawings: list[tuple[float, float, float, float]] = []
+        self.curved: list[bool] = []
         self.pictures: list[tuple[float, float, float, float]] = []
         self.objects = MAX_OBJECTS
         self.segments = MAX_SEGMENTS
@@ -90,7 +99,7 @@ class _Walk:
             elif kind == raw.FPDF_PAGEOBJ_PATH:
                 self._path(obj, outer)
             elif kind == raw.FPDF_PAGEOBJ_SHADING:
-                self.drawings.append(_bounds(obj, outer))
+                self._draw(_bounds(obj, outer), curved=False)
 
     def _path(self, obj: Any, outer: Matrix) -> None:
         import pypdfium2.raw as raw
@@ -100,11 +109,17 @@ class _Walk:
             if max(x1 - x0, y1 - y0) >= SHORT:
                 self.rules.append(box)
             return
-        self.drawings.append(box)
         count = raw.FPDFPath_CountSegments(obj)
+        edges: list[tuple[float, float, float, float]] = []
         if 2 <= count <= self.segments:
             self.segments -= count
-            self.rules.extend(_edges(obj, count, _matrix(obj) @ outer))
+            edges = list(_edges(obj, count, _matrix(obj) @ outer))
+        self.rules += edges
+        self._draw(box, curved=not edges)
+
+    def _draw(self, box: tuple[float, float, float, float], *, curved: bool) -> None:
+        self.drawings.append(box)
+        self.curved.append(curved)
 
 
 def _edges(obj: Any, count: int, matrix: Matrix) -> Iterator[tuple[float, float, float, float]]:
