@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from bowerbird.errors import ReadError
+from bowerbird.errors import BowerbirdError, ReadError
 from bowerbird.readers.base import SourceFile
 from bowerbird.readers.pdf_glyphs import frame_of, glyphs_of
 from bowerbird.readers.pdf_layout import Type, paragraphs_of, squeezed
@@ -53,7 +53,7 @@ class Survey:
 def opened(file: SourceFile) -> Iterator[PdfDocument]:
     """The document, closed afterwards.
 
-    Raises ReadError if it needs a password, is broken or has no pages.
+    Raises ReadError if it needs a password, is broken (also while it is used) or has no pages.
     """
     import pypdfium2 as pdfium
 
@@ -69,6 +69,10 @@ def opened(file: SourceFile) -> Iterator[PdfDocument]:
         if len(pdf) == 0:
             raise ReadError(f"PDF without pages: {file.name}; export or download it again")
         yield pdf
+    except BowerbirdError:
+        raise
+    except Exception as error:
+        raise ReadError(f"broken PDF: {file.name} ({error}); export or download it again") from error
     finally:
         pdf.close()
 

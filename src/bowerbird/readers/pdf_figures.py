@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.items import Box
+from bowerbird.readers.pdf_cells import Found
 from bowerbird.readers.pdf_glyphs import Frame, Glyphs
 from bowerbird.readers.pdf_lines import union
 from bowerbird.readers.pdf_shapes import Shapes
-from bowerbird.readers.pdf_tables import Found
 
 MIN_AREA = 0.02
 """Share of the page that a figure takes at least."""

@@ -185,7 +185,8 @@ def _style(call: dict[str, Any], text_page: int | None, index: int, text_object:
         size = 10.0
     font = call["font"](text_object) if text_object else None
     bold = font is not None and _is_bold(call, font)
-    return size, float(bold), -math.degrees(math.atan2(b, a))
+    angle = math.degrees(math.atan2(b, a))
+    return size, float(bold), -angle if math.isfinite(angle) else 0.0
 
 
 def _is_bold(call: dict[str, Any], font: int) -> bool:

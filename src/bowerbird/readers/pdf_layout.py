@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bowerbird.items import Box, Role
 from bowerbird.readers.pdf_lines import Line, union
 
-MAX_BLOCKS = 1_500
+MAX_BLOCKS = 400
 """Pages of more blocks are read from top to bottom: ordering is quadratic in memory."""
 
 CAPTION = re.compile(

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from bowerbird.items import Box, Role
+from bowerbird.readers.pdf_cells import Found
 from bowerbird.readers.pdf_figures import figures_of, within
 from bowerbird.readers.pdf_glyphs import Frame, Glyphs, frame_of, glyphs_of
 from bowerbird.readers.pdf_layout import Paragraph, Type, paragraphs_of, reading_order
 from bowerbird.readers.pdf_lines import Line, lines_of, turned
 from bowerbird.readers.pdf_shapes import Shapes, shapes_of
-from bowerbird.readers.pdf_tables import Found, tables_of
+from bowerbird.readers.pdf_tables import tables_of
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfPage

@@ -45,7 +45,8 @@ class Shapes:
 def shapes_of(page: PdfPage, frame: Frame) -> Shapes:
     """Walk the page's objects, those of nested forms too."""
     found = _Walk()
-    found.walk(page)
+    with np.errstate(all="ignore"):  # places that are no numbers are dropped below
+        found.walk(page)
     arrays = (np.array(boxes, np.float64).reshape(-1, 4) for boxes in (found.rules, found.drawings, found.pictures))
     rules, drawings, pictures = (frame.boxes(boxes) for boxes in arrays)
     shown = _on_page(drawings, frame)

@@ -47,7 +47,7 @@ class Words:
     def say(self, value: object, role: Role = "caption") -> None:
         """Add a text; what cameras write by themselves is not one."""
         text = " ".join(str(value).replace("\x00", " ").split())[:MAX_WORDS] if value else ""
-        if len(text) < 2 or _BY_MACHINE.fullmatch(text):
+        if len(text) < 2 or (len(text) < 60 and _BY_MACHINE.fullmatch(text)):
             return
         if role == "heading":
             self.title = self.title or text
