@@ -14,6 +14,8 @@ from bowerbird.errors import ReadError
 from bowerbird.items import Image, Item, Table
 from bowerbird.readers.base import ReadOptions, SourceFile
 from bowerbird.readers.pdf import read_pdf
+from bowerbird.readers.pdf_document import survey_of
+from bowerbird.readers.pdf_page import content_of, pieces_of
 from tests.readers.pdf_writer import Page, write
 from tests.shared import shared
 
@@ -76,7 +78,7 @@ def test_title_date_author_outline_and_links(tmp_path: Path) -> None:
     assert document.title == "On Bowers"
     assert document.metadata["author"] == "A. Bird"
     assert document.metadata["date"] == "2023-04-05T06:07:08"
-    assert document.metadata["links"] == 2
+    assert document.metadata["link_count"] == 2
     assert document.metadata["outline"] == [
         {"title": "One", "level": 1, "page": 1},
         {"title": "Two", "level": 1, "page": 2},
@@ -132,9 +134,6 @@ def test_headings_have_levels_by_size_and_weight(tmp_path: Path) -> None:
     items = read(write([page]), tmp_path)
     headings = [passage.metadata.get("heading", "") for passage in of(items, "passage")]
     assert any("Section title" in heading for heading in headings)
-    from bowerbird.readers.pdf_document import survey_of
-    from bowerbird.readers.pdf_page import content_of, pieces_of
-
     pdf = pdfium.PdfDocument(write([page]))
     pieces = pieces_of(content_of(pdf[0], 1), survey_of(pdf).type, [])
     assert [(piece.text, piece.level) for piece in pieces if piece.role == "heading"] == [
@@ -212,6 +211,23 @@ def test_cropped_pages_show_and_say_only_what_is_left(tmp_path: Path) -> None:
     assert ink(of(items, "page")[0], passage) > 0.1
 
 
+def test_sentences_about_figures_are_no_captions(tmp_path: Path) -> None:
+    page = Page().text(50, 100, "Figure 7 shows how bowers differ.").text(50, 400, "Figure 7: Bowers.")
+    pdf = pdfium.PdfDocument(write([page]))
+    pieces = pieces_of(content_of(pdf[0], 1), survey_of(pdf).type, [])
+    assert [(piece.role, piece.text) for piece in pieces] == [
+        ("body", "Figure 7 shows how bowers differ."),
+        ("caption", "Figure 7: Bowers."),
+    ]
+
+
+def test_outline_titles_are_headings_whatever_their_type(tmp_path: Path) -> None:
+    page = Page().text(50, 80, "2   On Bowers").column(50, 120, LEFT)
+    pdf = pdfium.PdfDocument(write([page], outline=[("2. On bowers", 0)]))
+    pieces = pieces_of(content_of(pdf[0], 1), survey_of(pdf).type, [])
+    assert [(piece.text, piece.level) for piece in pieces if piece.role == "heading"] == [("2 On Bowers", 1)]
+
+
 def test_text_along_the_margin_is_kept_but_read_last(tmp_path: Path) -> None:
     page = Page().draw("BT /regular 12 Tf 0 1 -1 0 30 300 Tm (arXiv stamp) Tj ET").column(50, 100, LEFT)
     assert in_order(of(read(write([page]), tmp_path), "page")[0].text, LEFT[0], LEFT[11], "arXiv stamp")
@@ -244,6 +260,19 @@ def test_a_ruled_table_gives_its_cells(tmp_path: Path) -> None:
     whole = of(items, "page")[0]
     assert in_order(whole.text, LEFT[0], "Table 1", "Bird | Sticks | Shells", "Golden | 1,200 | 7", RIGHT[0])
     assert "Satin" not in " ".join(passage.text for passage in of(items, "passage"))
+
+
+def test_a_bold_first_row_is_the_header(tmp_path: Path) -> None:
+    page = Page()
+    for r in range(4):
+        page.line(100, 120 + 20 * r, 400, 120 + 20 * r)
+    for c in range(3):
+        page.line(100 + 150 * c, 120, 100 + 150 * c, 180)
+    for r, row in enumerate([("Bird", "Home"), ("Satin", "Wood"), ("Great", "Scrub")]):
+        for c, text in enumerate(row):
+            page.text(105 + 150 * c, 134 + 20 * r, text, font="regular" if r else "bold")
+    (table,) = of(read(write([page]), tmp_path), "table")
+    assert table.parts[0] == Table((("Satin", "Wood"), ("Great", "Scrub")), ("Bird", "Home"))
 
 
 def test_merged_cells_have_their_text_once(tmp_path: Path) -> None:

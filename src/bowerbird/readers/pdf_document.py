@@ -139,7 +139,7 @@ def title_of(pdf: PdfDocument, survey: Survey, file: SourceFile) -> str:
 
 def metadata_of(pdf: PdfDocument, survey: Survey) -> dict[str, Any]:
     """JSON-ready facts: author, date, pages, links, outline, and pages that could not be read."""
-    known: dict[str, Any] = {"pages": len(pdf), "links": survey.links}
+    known: dict[str, Any] = {"pages": len(pdf), "link_count": survey.links}
     for key, name in (("author", "Author"), ("subject", "Subject"), ("keywords", "Keywords"), ("producer", "Producer")):
         if value := _clean(pdf.get_metadata_value(name)):
             known[key] = value

@@ -125,7 +125,7 @@ def frames(picture: PILImage, side: int) -> Iterator[tuple[int, PILImage]]:
         budget -= picture.width * picture.height
         if index and (budget < 0 or picture.width * picture.height > MAX_PIXELS):
             return
-        frame = upright(picture.copy() if index or getattr(picture, "is_animated", False) else picture, side)
+        frame = upright(picture, side)
         small = np.asarray(frame.convert("L").resize((32, 32)), np.float64) / 255
         if last is None or float(np.abs(small - last).mean()) > CHANGE:
             yield index + 1, frame
