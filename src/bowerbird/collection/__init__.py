@@ -1,0 +1,7 @@
+"""Storage: a folder with items, their vectors, and what is derived from them."""
+
+from bowerbird.collection.collection import Collection, FileRecord, Stats
+from bowerbird.collection.ingest import AddReport, Failure
+from bowerbird.collection.snapshot import Snapshot
+
+__all__ = ["AddReport", "Collection", "Failure", "FileRecord", "Snapshot", "Stats"]

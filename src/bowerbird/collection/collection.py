@@ -1,0 +1,255 @@
+"""A collection: a folder on disk that holds items and what makes them findable."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bowerbird.collection.fields import DEFAULT_FIELDS
+from bowerbird.collection.files import write_atomically
+from bowerbird.collection.ingest import AddReport, Failure, Ingest
+from bowerbird.collection.lock import writer_lock
+from bowerbird.collection.progress import Progress, Silent
+from bowerbird.collection.snapshot import Snapshot
+from bowerbird.collection.store import Store
+from bowerbird.collection.verify import VerifyReport, damaged_sources
+from bowerbird.collection.workers import Settings
+from bowerbird.errors import CollectionError, EncoderMismatch
+
+if TYPE_CHECKING:
+    from bowerbird.encoders.base import Encoder
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A stored file."""
+
+    source: str
+    path: str
+    id: str
+    kind: str
+    title: str
+    items: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counts and sizes. bytes: per part of the folder."""
+
+    files: int
+    items: int
+    kinds: Mapping[str, int]
+    fields: Mapping[str, str]
+    """Encoder id per field."""
+    version: int
+    bytes: Mapping[str, int]
+
+
+class Collection:
+    """Open with `Collection.open`. Any number of readers, one writer at a time."""
+
+    def __init__(self, folder: Path, fields: Mapping[str, str]) -> None:
+        from bowerbird.encoders import load
+
+        self.folder = folder
+        self._store = Store(folder)
+        self._encoders: dict[str, Encoder] = {name: load(spec) for name, spec in fields.items()}
+        self._snapshot: Snapshot | None = None
+
+    @classmethod
+    def open(cls, path: str | Path, *, fields: Mapping[str, str] | None = None, create: bool = True) -> Collection:
+        """Open a collection's folder; make it if it is not there and `create` allows.
+
+        fields: encoder per field; without it, those that the collection was made with.
+        Raises CollectionError; EncoderMismatch if the collection was made with other encoders.
+        """
+        folder = Path(path).expanduser()
+        config = folder / "library.json"
+        if not config.exists():
+            if not create:
+                raise CollectionError(f"no library in {folder}; make one with: bowerbird add PATH -l {folder}")
+            return cls._create(folder, dict(fields or DEFAULT_FIELDS))
+        known = _read_config(config)
+        stored = known["fields"]
+        collection = cls(folder, fields or {name: entry["encoder"] for name, entry in stored.items()})
+        collection._check_encoders({name: entry["id"] for name, entry in stored.items()})
+        return collection
+
+    @classmethod
+    def _create(cls, folder: Path, fields: Mapping[str, str]) -> Collection:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            others = [path.name for path in folder.iterdir() if path.name != "writer.lock"]
+        except OSError as error:
+            raise CollectionError(
+                f"cannot make a library in {folder}: {error.strerror}; choose another folder"
+            ) from error
+        collection = cls(folder, fields)
+        with writer_lock(folder):
+            if (folder / "library.json").exists():  # another process was first
+                return cls.open(folder, fields=fields)
+            leftovers = {"items.lance", "manifests", "packs", "commits.jsonl", "library.json.partial"}
+            if set(others) - leftovers:
+                raise CollectionError(f"{folder} holds other files ({others[0]}); choose an empty or new folder")
+            (folder / "packs").mkdir(exist_ok=True)
+            if not (folder / "items.lance").exists():
+                collection._store.create()
+            collection._write_config()
+        return collection
+
+    def _write_config(self) -> None:
+        fields = {name: {"encoder": encoder.id.spec, "id": str(encoder.id)} for name, encoder in self._encoders.items()}
+        config = {"format": FORMAT, "fields": fields}
+        write_atomically(self.folder / "library.json", json.dumps(config, indent=2).encode())
+
+    def _check_encoders(self, stored: Mapping[str, str]) -> None:
+        for name, encoder in self._encoders.items():
+            if stored.get(name) != str(encoder.id):
+                raise EncoderMismatch(
+                    f"field {name!r} of {self.folder} was made with {stored.get(name, 'nothing')}, not {encoder.id}; "
+                    "vectors of different encoders are not comparable: open it without fields=, or make a new library"
+                )
+
+    def add(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        prune: bool = False,
+        jobs: int | None = None,
+        settings: Settings | None = None,
+        progress: Progress | None = None,
+    ) -> AddReport:
+        """Index files and folders. Atomic per file, resumable, incremental by content hash.
+
+        Raises LockedError if another process writes. Files that fail are in the report, never an exception.
+        """
+        self._require_writable()
+        with writer_lock(self.folder):
+            run = Ingest(self._store, self._encoders, settings or Settings(self._counter()), progress or Silent())
+            try:
+                return run.run(paths, prune, jobs or min(2, os.cpu_count() or 1))
+            finally:
+                self._remember_failures(run)
+
+    def _counter(self) -> str:
+        """The encoder whose tokens measure passages."""
+        return self._encoders["text"].id.spec if "text" in self._encoders else "e5"
+
+    def _require_writable(self) -> None:
+        if not os.access(self.folder, os.W_OK):
+            raise CollectionError(f"cannot write to {self.folder}: it is read-only; copy it or make it writable")
+
+    def _remember_failures(self, run: Ingest) -> None:
+        done = {*run.added, *run.replaced}
+        kept = {failure.source: failure.reason for failure in self.failures() if failure.source not in done}
+        kept |= {failure.source: failure.reason for failure in run.failed}
+        content = json.dumps(kept, indent=1, ensure_ascii=True, sort_keys=True)
+        write_atomically(self.folder / "failures.json", content.encode())
+
+    def failures(self) -> list[Failure]:
+        """Files that could not be added, the last time they were tried."""
+        try:
+            known = json.loads((self.folder / "failures.json").read_text("utf8"))
+        except (OSError, ValueError):
+            return []
+        return [Failure(source, reason) for source, reason in known.items()]
+
+    def remove(self, names: Sequence[str]) -> int:
+        """Take out files, named by source, by path or by the id of any of their items. How many there were."""
+        self._require_writable()
+        with writer_lock(self.folder):
+            wanted = set(names)
+            resolved = {str(Path(name).expanduser().resolve()) for name in names}
+            table = self._store.dataset().to_table(columns=["path", "source", "id"])
+            paths = {
+                row["path"]
+                for row in table.to_pylist()
+                if row["source"] in wanted or row["id"] in wanted or row["path"] in resolved
+            }
+            if paths:
+                self._store.replace(sorted(paths), None)
+            return len(paths)
+
+    def files(self) -> list[FileRecord]:
+        """All stored files, by source."""
+        table = self._store.dataset().to_table(columns=["id", "parent", "kind", "source", "path", "title", "size"])
+        rows = table.to_pylist()
+        count: dict[str, int] = {}
+        for row in rows:
+            count[row["path"]] = count.get(row["path"], 0) + 1
+        roots = {row["path"]: row for row in reversed(rows) if row["parent"] is None}
+        records = [
+            FileRecord(r["source"], r["path"], r["id"], r["kind"], r["title"] or "", count[r["path"]], r["size"])
+            for r in roots.values()
+        ]
+        return sorted(records, key=lambda record: record.source)
+
+    def stats(self) -> Stats:
+        table = self._store.dataset().to_table(columns=["kind", "path"])
+        kinds = {entry["values"]: entry["counts"] for entry in table["kind"].value_counts().to_pylist()}
+        return Stats(
+            files=len(table["path"].unique()),
+            items=table.num_rows,
+            kinds=kinds,
+            fields={name: str(encoder.id) for name, encoder in self._encoders.items()},
+            version=int(self._store.dataset().version),
+            bytes={part: _size(self.folder / part) for part in ("items.lance", "packs", "index", "manifests")},
+        )
+
+    def snapshot(self) -> Snapshot:
+        """A view of the newest version; the same object until something changes."""
+        dataset = self._store.dataset()
+        if self._snapshot is None or self._snapshot.version != int(dataset.version):
+            self._snapshot = Snapshot(self.folder, dataset, self._encoders)
+        return self._snapshot
+
+    def versions(self) -> list[dict[str, Any]]:
+        """Versions that can still be opened: number and time, oldest first."""
+        return [
+            {"version": entry["version"], "time": entry["timestamp"].isoformat()}
+            for entry in self._store.dataset().versions()
+        ]
+
+    def at(self, version: int) -> Snapshot:
+        """A view of an older version. Raises CollectionError if it is gone."""
+        return Snapshot(self.folder, self._store.dataset(version), self._encoders)
+
+    def verify(self, *, repair: bool = False) -> VerifyReport:
+        """Check every checksum. With `repair`, files that lost something are taken out and added again."""
+        damage = damaged_sources(self._store)
+        if not repair or not damage.problems:
+            return damage
+        self._require_writable()
+        with writer_lock(self.folder):
+            self._store.replace(damage.paths, None)
+        report = self.add(damage.paths)
+        return VerifyReport(damage.problems, damage.paths, (*report.added, *report.replaced))
+
+    def export(self, folder: str | Path) -> int:
+        """Write all items as items.jsonl with their pictures beside it. How many items."""
+        from bowerbird.collection.export import export
+
+        return export(self.snapshot(), Path(folder))
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads(path.read_text("utf8"))
+        newer = config["format"] > FORMAT
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CollectionError(f"{path} cannot be read ({error}); restore it from a copy") from error
+    if newer:
+        raise CollectionError(f"{path.parent} was made by a newer bowerbird (format {config['format']}); upgrade")
+    return config
+
+
+def _size(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.exists() else 0
+

@@ -1,0 +1,198 @@
+"""Index files that a collection's rows and packs give: memory-mapped, thrown away and rebuilt at any time.
+
+One folder per version of the collection. Row r of every array is the r-th live row of that version.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bowerbird.collection.packs import Pack
+from bowerbird.embeddings import Sparse
+from bowerbird.index.flat import FlatIndex
+from bowerbird.index.lexical import LexicalIndex
+
+GROUPING = frozenset({"page", "image", "shot", "segment"})
+"""Kinds that stand for everything inside them when hits are grouped."""
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Derived:
+    """The index files of one version. Raises ValueError or OSError if they are missing, cut off or damaged."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        manifest = json.loads((folder / "manifest.json").read_text("utf8"))
+        self.packs: list[str] = manifest["packs"]
+        self.count: int = manifest["rows"]
+        for name, (size, crc) in manifest["files"].items():
+            if (folder / name).stat().st_size != size or _crc(folder / name) != crc:
+                raise ValueError(f"damaged index file {name}")
+
+    def array(self, name: str) -> NDArray[Any]:
+        found: NDArray[Any] = np.load(self._folder / f"{name}.npy", mmap_mode="r")
+        return found
+
+    def has(self, name: str) -> bool:
+        return (self._folder / f"{name}.npy").exists()
+
+    @cached_property
+    def lexical(self) -> LexicalIndex:
+        return LexicalIndex.open(self._folder, self.count)
+
+    def flat(self, field: str) -> FlatIndex:
+        """The vectors of a field. KeyError-free: a field without vectors is an empty index."""
+        if not self.has(f"{field}.dense"):
+            return FlatIndex(np.zeros((0, 1), np.float16), np.zeros(0, np.int64))
+        return FlatIndex(self.array(f"{field}.dense"), self.array(f"{field}.rows"))
+
+
+def open_or_build(
+    home: Path, version: int, columns: Mapping[str, Sequence[Any]], packs: Mapping[str, Pack], fields: Sequence[str]
+) -> Derived:
+    """The index files of a version below `home`, built if they are not there or damaged."""
+    folder = home / f"v{version}"
+    if folder.exists():
+        try:
+            return Derived(folder)
+        except (ValueError, OSError, KeyError):
+            shutil.rmtree(folder, ignore_errors=True)
+    parent = home if _writable(home) else Path(tempfile.mkdtemp(prefix="bowerbird-"))
+    fresh = Path(tempfile.mkdtemp(prefix="building-", dir=parent))
+    _write(fresh, columns, packs, fields)
+    try:
+        fresh.rename(parent / folder.name)
+    except OSError:  # another process was first
+        shutil.rmtree(fresh, ignore_errors=True)
+    _forget_older(parent, version)
+    return Derived(parent / folder.name)
+
+
+def _writable(home: Path) -> bool:
+    try:
+        home.mkdir(exist_ok=True)
+    except OSError:
+        return False
+    return os.access(home, os.W_OK)
+
+
+def _forget_older(home: Path, version: int) -> None:
+    """Drop older versions and leftovers of crashes; on POSIX, readers keep what they have mapped."""
+    for folder in home.iterdir():
+        older = folder.name.startswith("v") and folder.name[1:].isdigit() and int(folder.name[1:]) < version
+        left_over = folder.name.startswith("building-") and folder.stat().st_mtime < home.stat().st_mtime - 3600
+        if older or left_over:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(
+    folder: Path, columns: Mapping[str, Sequence[Any]], packs: Mapping[str, Pack], fields: Sequence[str]
+) -> None:
+    names = sorted(set(columns["pack"]))
+    pack_of = np.searchsorted(np.array(names or [""]), np.array(columns["pack"], str)) if names else np.zeros(0, int)
+    slots = np.array(columns["slot"], np.int64)
+    arrays = _structure(columns)
+    arrays["pack"], arrays["slot"] = pack_of.astype(np.int32), slots.astype(np.int32)
+    mine = [np.flatnonzero(pack_of == number) for number in range(len(names))]
+    for field in fields:
+        arrays |= _field(field, [packs[name] for name in names], mine, slots)
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    LexicalIndex.build(_terms([packs[name] for name in names], mine, slots)).save(folder)
+    files = {path.name: (path.stat().st_size, _crc(path)) for path in sorted(folder.iterdir())}
+    manifest = {"rows": len(slots), "packs": names, "files": files}
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf8")
+
+
+def _structure(columns: Mapping[str, Sequence[Any]]) -> Arrays:
+    """Ids, kinds, and the rows of every row's parent, group and document."""
+    ids = np.array(columns["id"], "U24")
+    kinds = np.array(columns["kind"], "U8")
+    row_of = {name: row for row, name in enumerate(columns["id"])}
+    parents = np.array([row_of.get(parent, -1) for parent in columns["parent"]], np.int64)
+    documents = np.arange(len(ids))
+    groups = np.where(np.isin(kinds, list(GROUPING)), documents, -1)
+    above = parents.copy()
+    while (above >= 0).any():  # one turn per level of nesting
+        up = above >= 0
+        documents[up] = above[up]
+        leads = up & (groups < 0) & np.isin(kinds[above], list(GROUPING))
+        groups[leads] = above[leads]
+        above[up] = parents[above[up]]
+    groups[groups < 0] = np.flatnonzero(groups < 0)
+    return {
+        "ids": ids, "order": np.argsort(ids), "kinds": kinds,
+        "parents": parents, "documents": documents, "groups": groups,
+    }  # fmt: skip
+
+
+def _field(field: str, packs: Sequence[Pack], mine: Sequence[NDArray[np.int64]], slots: NDArray[np.int64]) -> Arrays:
+    """Vectors of a field in row order, their rows, and where the token vectors lie."""
+    vectors, rows = [], []
+    token_row = np.full(len(slots), -1, np.int32)
+    for pack, of_pack in zip(packs, mine, strict=True):
+        if f"{field}.slots" not in pack:
+            continue
+        row_of_slot = np.full(int(slots[of_pack].max()) + 1, -1, np.int64)
+        row_of_slot[slots[of_pack]] = of_pack
+        field_slots = pack.checked(f"{field}.slots")
+        inside = field_slots < len(row_of_slot)
+        field_rows = np.full(len(field_slots), -1, np.int64)
+        field_rows[inside] = row_of_slot[field_slots[inside]]
+        live = np.flatnonzero(field_rows >= 0)
+        if f"{field}.dense" in pack:
+            vectors.append(pack.checked(f"{field}.dense")[live])
+            rows.append(field_rows[live])
+        if f"{field}.tokens" in pack:
+            token_row[field_rows[live]] = live
+    arrays: Arrays = {f"{field}.token_row": token_row}
+    if vectors:
+        all_rows = np.concatenate(rows)
+        order = np.argsort(all_rows)
+        arrays[f"{field}.dense"] = np.concatenate(vectors)[order]
+        arrays[f"{field}.rows"] = all_rows[order]
+    return arrays
+
+
+def _terms(packs: Sequence[Pack], mine: Sequence[NDArray[np.int64]], slots: NDArray[np.int64]) -> Sparse:
+    """Term counts in row order."""
+    lengths = np.zeros(len(slots), np.int64)
+    pieces = []
+    for pack, rows in zip(packs, mine, strict=True):
+        offsets = pack.checked("lexical.offsets")
+        lengths[rows] = np.diff(offsets)[slots[rows]]
+        pieces.append((rows, offsets, pack.checked("lexical.terms"), pack.checked("lexical.counts")))
+    offsets_out = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    terms = np.zeros(int(offsets_out[-1]), np.uint64)
+    counts = np.zeros(int(offsets_out[-1]), np.float32)
+    for rows, offsets, pack_terms, pack_counts in pieces:
+        take = _ranges(offsets[slots[rows]], lengths[rows])
+        put = _ranges(offsets_out[rows], lengths[rows])
+        terms[put], counts[put] = pack_terms[take], pack_counts[take]
+    return Sparse(terms, counts, offsets_out)
+
+
+def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """starts[i], starts[i] + 1, … lengths[i] of them, for all i in a row."""
+    before = np.concatenate([[0], np.cumsum(lengths)[:-1]]) if len(lengths) else np.zeros(0, np.int64)
+    return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
+
+
+def _crc(path: Path) -> int:
+    value = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            value = zlib.crc32(block, value)
+    return value

@@ -1,0 +1,44 @@
+"""Which items fill which field of a collection, and with what."""
+
+from __future__ import annotations
+
+from bowerbird.items import Audio, Item, Part, Parts, Text, Video
+
+DEFAULT_FIELDS = {"text": "e5", "image": "lite"}
+"""Encoder per field of a new collection."""
+
+PICTURED = frozenset({"image", "figure", "page", "shot"})
+"""Kinds whose picture is searched; the picture of a sound's segment is its waveform."""
+
+
+def text_input(item: Item) -> Parts:
+    """What a text encoder and the lexical index read of an item: its title, its headings, its words.
+
+    Documents and pages are found by the passages in them.
+    """
+    words = item.text.strip()
+    if item.kind in ("document", "page") or not words:
+        return ()
+    context = [item.title, str(item.metadata.get("heading", ""))]
+    return (Text("\n".join([line for line in context if line and line not in words] + [words])),)
+
+
+def image_input(item: Item) -> Parts:
+    """The picture of an item, if it is one that people look for."""
+    picture = item.image
+    return (picture,) if picture is not None and item.kind in PICTURED else ()
+
+
+def media_input(item: Item) -> Parts:
+    """Sound and film, for encoders that take them."""
+    found: tuple[Part, ...] = tuple(part for part in item.parts if isinstance(part, Audio | Video))
+    return found
+
+
+def field_input(item: Item, inputs: frozenset[str]) -> Parts:
+    """The parts of an item that an encoder of these inputs is given; empty if the field does not hold the item."""
+    if "image" in inputs:
+        return image_input(item)
+    if "audio" in inputs or "video" in inputs:
+        return media_input(item)
+    return text_input(item)

@@ -1,0 +1,43 @@
+"""Writing files so that they survive a crash."""
+
+from __future__ import annotations
+
+import os
+from hashlib import blake2b
+from pathlib import Path
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names that were added to a folder durable."""
+    if os.name == "nt":
+        return  # Windows has no handle for folders; NTFS journals names itself
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file as a whole: readers see the old or the new content, never a mix."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    sync_folder(path.parent)
+
+
+def digest_file(path: Path | str) -> str:
+    """BLAKE2b-128 of a file's bytes, hex. Raises OSError."""
+    digest = blake2b(digest_size=16)
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

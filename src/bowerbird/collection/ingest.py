@@ -1,0 +1,260 @@
+"""Adding files: walk, skip what is unchanged, read in workers, encode in batches, commit, acknowledge."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bowerbird.collection.batch import field_arrays, lexical_arrays, picture_arrays
+from bowerbird.collection.fields import field_input, text_input
+from bowerbird.collection.files import digest_file
+from bowerbird.collection.packs import write_pack
+from bowerbird.collection.progress import Progress
+from bowerbird.collection.schema import FileInfo, schema, to_row
+from bowerbird.collection.store import Store
+from bowerbird.collection.workers import Chunk, Job, ReadPool, Settings
+from bowerbird.errors import ReadError
+from bowerbird.index.analysis import term_counts
+from bowerbird.index.language import guess_language
+from bowerbird.items import Item, source_name, text_of
+
+if TYPE_CHECKING:
+    from bowerbird.encoders.base import Encoder
+
+PACK_ITEMS = 512
+"""Items that are encoded and packed together."""
+COMMIT_ITEMS = 2000
+COMMIT_SECONDS = 5.0
+"""Finished files are committed after so many items or seconds: what a crash can cost."""
+THUMBNAIL_SIDE = 384
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddReport:
+    """What an `add` did; sources in the order they were stored."""
+
+    added: tuple[str, ...]
+    replaced: tuple[str, ...]
+    unchanged: int
+    removed: tuple[str, ...]
+    failed: tuple[Failure, ...]
+    items: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file on disk, as it was named and where it is."""
+
+    path: str
+    source: str
+
+
+def walk(paths: Sequence[str | Path]) -> Iterator[Found | Failure]:
+    """Files below the given files and folders in a stable order; what is no regular file is a failure.
+
+    Hidden files and folders below a folder are left out; links to folders are not followed, so there are no loops.
+    """
+    for given in paths:
+        path = Path(given).expanduser()
+        if path.is_dir():
+            for root, folders, names in os.walk(path):
+                folders[:] = sorted(name for name in folders if not name.startswith("."))
+                for name in sorted(names):
+                    if not name.startswith("."):
+                        yield _regular(Path(root, name))
+        else:
+            yield _regular(path)
+
+
+def _regular(path: Path) -> Found | Failure:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return Failure(source_name(path), f"cannot be read: {error.strerror}; check the path and its permissions")
+    if not stat.S_ISREG(mode):
+        return Failure(source_name(path), "is not a regular file; add files and folders")
+    return Found(str(path.resolve()), source_name(path))
+
+
+@dataclass
+class _OpenFile:
+    """A file whose items are coming in."""
+
+    job: Job
+    info: FileInfo
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    waiting: int = 0
+    """Items that are read but not yet encoded."""
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """An item that waits to be encoded with others."""
+
+    file: _OpenFile
+    item: Item
+
+
+class Ingest:
+    """One run of `add`, inside the writer's lock."""
+
+    def __init__(self, store: Store, encoders: Mapping[str, Encoder], settings: Settings, progress: Progress) -> None:
+        self._store = store
+        self._encoders = encoders
+        self._settings = settings
+        self._progress = progress
+        self._pending: list[_Pending] = []
+        self._finished: list[_OpenFile] = []
+        self._committed_at = time.monotonic()
+        self._known = {row["path"]: row["digest"] for row in _files(store)}
+        self.added: list[str] = []
+        self.replaced: list[str] = []
+        self.failed: list[Failure] = []
+        self.items = 0
+
+    def run(self, paths: Sequence[str | Path], prune: bool, jobs: int) -> AddReport:
+        started = time.monotonic()
+        files, unchanged, seen = self._choose(paths)
+        self._progress.found(len(files), unchanged)
+        if files:
+            with ReadPool(min(jobs, len(files)), self._settings) as pool:
+                for chunk in pool.read(file.job for file in files.values()):
+                    self._take(chunk, files[chunk.job.path])
+            self._commit()
+        removed = self._prune(paths, seen) if prune else ()
+        self._store.tidy()
+        seconds = time.monotonic() - started
+        return AddReport(
+            tuple(self.added), tuple(self.replaced), unchanged, removed, tuple(self.failed), self.items, seconds
+        )
+
+    def _choose(self, paths: Sequence[str | Path]) -> tuple[dict[str, _OpenFile], int, set[str]]:
+        """The files to read, how many are unchanged, and all paths that are there."""
+        files: dict[str, _OpenFile] = {}
+        unchanged, seen = 0, set()
+        for found in walk(paths):
+            if isinstance(found, Failure):
+                self._fail(found)
+                continue
+            if found.path in seen:
+                continue
+            seen.add(found.path)
+            try:
+                digest, status = digest_file(found.path), os.stat(found.path)
+            except OSError as error:
+                self._fail(Failure(found.source, f"cannot be read: {error.strerror}; check its permissions"))
+                continue
+            if self._known.get(found.path) == digest:
+                unchanged += 1
+            else:
+                info = FileInfo(found.path, digest, status.st_size, status.st_mtime)
+                files[found.path] = _OpenFile(Job(found.path, found.source), info)
+        return files, unchanged, seen
+
+    def _take(self, chunk: Chunk, file: _OpenFile) -> None:
+        """Put a chunk into the batch; encode and commit when enough has come together."""
+        self._pending += [_Pending(file, item) for item in chunk.items]
+        file.waiting += len(chunk.items)
+        if chunk.error:
+            self._pending = [waiting for waiting in self._pending if waiting.file is not file]
+            file.rows.clear()
+            self._fail(Failure(chunk.job.source, chunk.error))
+        elif chunk.last:
+            file.complete = True
+            self._finished.append(file)
+        if len(self._pending) >= PACK_ITEMS:
+            self._encode()
+        rows = sum(len(done.rows) + done.waiting for done in self._finished)
+        late = time.monotonic() - self._committed_at > COMMIT_SECONDS
+        if rows >= COMMIT_ITEMS or (late and self._finished):
+            self._commit()
+
+    def _encode(self) -> None:
+        """Encode everything that waits and write it as one pack; rows learn where their vectors are."""
+        batch, self._pending = self._pending, []
+        if not batch:
+            return
+        items = [waiting.item for waiting in batch]
+        texts = [text_of(text_input(item)) for item in items]
+        languages = [guess_language(text) for text in texts]
+        arrays = lexical_arrays(term_counts(texts, languages)) | picture_arrays([thumbnail(item) for item in items])
+        for name, encoder in self._encoders.items():
+            inputs = [field_input(item, encoder.inputs) for item in items]
+            slots = [slot for slot, parts in enumerate(inputs) if parts]
+            if slots:
+                arrays |= field_arrays(name, slots, encoder.encode_items([inputs[slot] for slot in slots]))
+        pack = write_pack(self._store.folder / "packs", arrays)
+        for slot, (waiting, language) in enumerate(zip(batch, languages, strict=True)):
+            waiting.file.rows.append({**to_row(waiting.item, waiting.file.info, language, slot), "pack": pack})
+            waiting.file.waiting -= 1
+        for file in {id(waiting.file): waiting.file for waiting in batch}.values():
+            self._progress.read(file.job.source, sum(1 for waiting in batch if waiting.file is file))
+
+    def _commit(self) -> None:
+        """Store all finished files in one commit and acknowledge them."""
+        import pyarrow as pa
+
+        self._encode()
+        done, self._finished = self._finished, []
+        self._committed_at = time.monotonic()
+        if not done:
+            return
+        rows = [row for file in done for row in file.rows]
+        gone = [file.info.path for file in done if file.info.path in self._known]
+        self._store.replace(gone, pa.Table.from_pylist(rows, schema=schema()) if rows else None)
+        for file in done:
+            (self.replaced if file.info.path in self._known else self.added).append(file.job.source)
+            self._known[file.info.path] = file.info.digest
+            self.items += len(file.rows)
+            self._progress.done(file.job.source)
+
+    def _prune(self, paths: Sequence[str | Path], seen: set[str]) -> tuple[str, ...]:
+        """Forget files below the given paths that are no longer there."""
+        roots = [Path(path).expanduser().resolve() for path in paths]
+        below = [
+            row
+            for row in _files(self._store)
+            if row["path"] not in seen and any(Path(row["path"]).is_relative_to(root) for root in roots)
+        ]
+        if below:
+            self._store.replace([row["path"] for row in below], None)
+        return tuple(row["source"] for row in below)
+
+    def _fail(self, failure: Failure) -> None:
+        self.failed.append(failure)
+        self._progress.failed(failure.source, failure.reason)
+
+
+def _files(store: Store) -> list[dict[str, Any]]:
+    """Path, source and digest of every file that is stored."""
+    table = store.dataset().to_table(columns=["path", "source", "digest"], filter="parent IS NULL")
+    return list({row["path"]: row for row in table.to_pylist()}.values())
+
+
+def thumbnail(item: Item) -> bytes:
+    """A small WebP of an item's picture; empty if it has none that can be decoded."""
+    picture = item.image
+    if picture is None:
+        return b""
+    try:
+        decoded = picture.open()
+    except ReadError:
+        return b""
+    decoded.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    out = io.BytesIO()
+    decoded.save(out, "WEBP", quality=75, method=2)
+    return out.getvalue()

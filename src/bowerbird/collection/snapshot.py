@@ -1,0 +1,180 @@
+"""A consistent view of a collection at one version: what pipelines search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bowerbird.collection.batch import read_picture, read_tokens
+from bowerbird.collection.derived import Derived, open_or_build
+from bowerbird.collection.filters import columns_of, evaluate, parse
+from bowerbird.collection.packs import Pack
+from bowerbird.collection.schema import from_row
+from bowerbird.embeddings import Dense, MultiVector
+from bowerbird.index.analysis import matching_words, query_terms
+from bowerbird.items import Item
+
+if TYPE_CHECKING:
+    from bowerbird.encoders.base import Encoder
+
+Rows = NDArray[np.int64]
+Scores = NDArray[np.float32]
+MAX_LANGUAGES = 8
+
+
+class Snapshot:
+    """Rows are numbers 0 … n - 1 of the live items. Reading never changes and never sees a writer's work."""
+
+    def __init__(self, folder: Path, dataset: Any, encoders: Mapping[str, Encoder]) -> None:
+        self.version = int(dataset.version)
+        self._dataset = dataset
+        self._encoders = encoders
+        self._folder = folder
+        self._open_packs: dict[str, Pack] = {}
+
+    @cached_property
+    def _derived(self) -> Derived:
+        home = self._folder / "index"
+        try:
+            return Derived(home / f"v{self.version}")
+        except (ValueError, OSError, KeyError):
+            names = ["id", "kind", "parent", "pack", "slot"]
+            columns = self._dataset.to_table(columns=names).to_pydict()
+            packs = {name: self._pack(name) for name in set(columns["pack"])}
+            return open_or_build(home, self.version, columns, packs, list(self._encoders))
+
+    def _pack(self, name: str) -> Pack:
+        if name not in self._open_packs:
+            self._open_packs[name] = Pack(self._folder / "packs" / name)
+        return self._open_packs[name]
+
+    @property
+    def fields(self) -> list[str]:
+        return list(self._encoders)
+
+    def encoder(self, field: str) -> Encoder:
+        return self._encoders[field]
+
+    def __len__(self) -> int:
+        return self._derived.count
+
+    @cached_property
+    def ids(self) -> NDArray[Any]:
+        """Item ids, n strings."""
+        return self._derived.array("ids")
+
+    @cached_property
+    def kinds(self) -> NDArray[Any]:
+        return self._derived.array("kinds")
+
+    @cached_property
+    def parents(self) -> Rows:
+        """Row of the parent, -1 for roots."""
+        return self._derived.array("parents")
+
+    @cached_property
+    def groups(self) -> Rows:
+        """Row of the page, picture, shot or segment that a row belongs to; itself if there is none."""
+        return self._derived.array("groups")
+
+    @cached_property
+    def documents(self) -> Rows:
+        """Row of the root of the file."""
+        return self._derived.array("documents")
+
+    def rows_of(self, ids: Sequence[str] | NDArray[Any]) -> Rows:
+        """Rows of items by id; -1 where there is no such item."""
+        order = self._order
+        names = np.asarray(ids, "U24")
+        if not len(order):
+            return np.full(len(names), -1, np.int64)
+        at = np.searchsorted(self._sorted_ids, names).clip(max=len(order) - 1)
+        found: Rows = np.where(self._sorted_ids[at] == names, order[at], -1)
+        return found
+
+    @cached_property
+    def _order(self) -> Rows:
+        return self._derived.array("order")
+
+    @cached_property
+    def _sorted_ids(self) -> NDArray[Any]:
+        return np.asarray(self.ids[self._order])
+
+    def where(self, expression: str) -> NDArray[np.bool_]:
+        """The rows that a filter expression selects. Raises FilterError."""
+        condition = parse(expression)
+        return evaluate(condition, self._dataset.to_table(columns=columns_of(condition)))
+
+    def lexical(self, texts: Sequence[str], k: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Scores]:
+        """BM25: n texts → n × k rows (-1 pads) and scores."""
+        return self._derived.lexical.search([self._words(text) for text in texts], k, allowed)
+
+    def lexical_ceiling(self, texts: Sequence[str]) -> Scores:
+        """The highest BM25 that each text could reach."""
+        return self._derived.lexical.ceiling([self._words(text) for text in texts])
+
+    def word_weights(self, text: str) -> dict[int, float]:
+        """Every hashed term that stands for a word of a text, with its inverse document frequency."""
+        words = self._words(text)
+        weights = self._derived.lexical.weights(words)
+        return {term: weight for word, weight in zip(words, weights, strict=True) for term in word}
+
+    def matching_words(self, text: str, wanted: Sequence[int], language: str) -> list[tuple[int, int]]:
+        return matching_words(text, wanted, language)
+
+    def _words(self, text: str) -> list[tuple[int, ...]]:
+        return query_terms(text, self.languages)
+
+    @cached_property
+    def languages(self) -> list[str]:
+        """The languages of the collection, most frequent first."""
+        found = self._dataset.to_table(columns=["language"])["language"].value_counts().to_pylist()
+        found.sort(key=lambda entry: -entry["counts"])
+        return [entry["values"] for entry in found if entry["values"]][:MAX_LANGUAGES]
+
+    def dense(
+        self, field: str, queries: Dense, k: int, allowed: NDArray[np.bool_] | None = None
+    ) -> tuple[Rows, Scores]:
+        """Exact nearest neighbours: n queries → n × k rows (-1 pads) and inner products."""
+        index = self._derived.flat(field)
+        if not len(index):
+            return np.full((len(queries), k), -1, np.int64), np.zeros((len(queries), k), np.float32)
+        return index.search(queries, k, allowed)
+
+    def sample(self, field: str, count: int) -> Dense:
+        """Up to `count` vectors of a field, the same ones every time."""
+        index = self._derived.flat(field)
+        chosen = np.random.default_rng(0).permutation(len(index))[:count]
+        return Dense(np.asarray(index.vectors[np.sort(chosen)], np.float32))
+
+    def tokens(self, rows: Rows, field: str = "text") -> MultiVector:
+        """Token vectors of rows; an empty set where a row has none."""
+        places = self._derived.array(f"{field}.token_row")[rows]
+        packs = self._derived.array("pack")[rows]
+        empty = np.zeros((0, self._encoders[field].dim), np.float32)
+        sets = [
+            empty if place < 0 else read_tokens(self._pack(self._derived.packs[pack]), field, int(place))
+            for place, pack in zip(places, packs, strict=True)
+        ]
+        return MultiVector.of(sets or [empty])
+
+    def sample_tokens(self, count: int, field: str = "text") -> MultiVector:
+        """Token vectors of up to `count` rows, the same ones every time."""
+        filled = np.flatnonzero(self._derived.array(f"{field}.token_row") >= 0)
+        chosen = np.random.default_rng(0).permutation(len(filled))[:count]
+        return self.tokens(filled[np.sort(chosen)], field)
+
+    def items(self, rows: Rows) -> list[Item]:
+        """Whole items, their pictures as thumbnails."""
+        found = self._dataset.take(rows.tolist()).to_pylist() if len(rows) else []
+        return [from_row(row, self.thumbnail(int(number))) for row, number in zip(found, rows, strict=True)]
+
+    def thumbnail(self, row: int) -> bytes | None:
+        """The picture of an item as WebP, at most 384 pixels a side."""
+        pack = self._pack(self._derived.packs[self._derived.array("pack")[row]])
+        return read_picture(pack, int(self._derived.array("slot")[row])) or None

@@ -1,0 +1,95 @@
+"""The process that parses files (see workers.py). It reads files, writes items, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import IO
+
+from bowerbird import readers
+from bowerbird.collection.workers import Chunk, Job, Settings
+from bowerbird.encoders import token_counter
+from bowerbird.errors import BowerbirdError
+from bowerbird.items import Item
+from bowerbird.readers.base import ReadOptions
+
+CHUNK_ITEMS = 32
+CHUNK_SECONDS = 2.0
+
+
+def main() -> None:
+    requests, answers = sys.stdin.buffer, _take_over_output()
+    _limit()
+    settings: Settings = pickle.load(requests)
+    options = ReadOptions(
+        count_tokens=token_counter(settings.text_encoder),
+        ocr=settings.ocr,
+        speech=settings.speech,
+        speech_model=settings.speech_model,
+    )
+    with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+        while True:
+            job: Job = pickle.load(requests)
+            for chunk in read(job, options):
+                pickle.dump(chunk, answers, pickle.HIGHEST_PROTOCOL)
+                answers.flush()
+
+
+def read(job: Job, options: ReadOptions) -> Iterator[Chunk]:
+    """Chunks of one file; the last one carries the reason if it failed."""
+    try:
+        items: Iterator[Item] = readers.read(readers.source_file(job.path, job.source), options)
+        for some in _chunks(items):
+            yield Chunk(job, some)
+    except BowerbirdError as error:
+        yield Chunk(job, last=True, error=str(error))
+    except OSError as error:
+        yield Chunk(job, last=True, error=f"cannot be read: {error.strerror or error}")
+    except MemoryError:
+        yield Chunk(job, last=True, error="needs more memory than there is; split the file")
+    except Exception as error:
+        # the boundary to parsers of hostile input: whatever they raise costs this file only
+        yield Chunk(job, last=True, error=f"cannot be parsed ({type(error).__name__}: {str(error)[:200]})")
+    else:
+        yield Chunk(job, last=True)
+
+
+def _chunks(items: Iterator[Item]) -> Iterator[tuple[Item, ...]]:
+    """Items in groups: many at a time, but none that is ready waits long."""
+    some: list[Item] = []
+    started = time.monotonic()
+    for item in items:
+        some.append(item)
+        if len(some) == CHUNK_ITEMS or time.monotonic() - started > CHUNK_SECONDS:
+            yield tuple(some)
+            some, started = [], time.monotonic()
+    if some:
+        yield tuple(some)
+
+
+def _take_over_output() -> IO[bytes]:
+    """Answers go to the real standard output; what libraries print goes nowhere."""
+    answers = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    return answers
+
+
+def _limit() -> None:
+    """No core dumps, and the searches of others come first."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):
+        os.nice(5)
+
+
+if __name__ == "__main__":
+    main()

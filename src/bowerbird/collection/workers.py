@@ -1,0 +1,194 @@
+"""Files are parsed in processes of their own: a parser that crashes, hangs or eats memory costs one file, not the run.
+
+A worker is `python -m bowerbird.collection.worker_process`; requests go to its standard input, items come back on its
+standard output, both as length-framed pickles between our own processes. (Not multiprocessing: that would run the
+caller's script again in every worker.)
+"""
+
+from __future__ import annotations
+
+import pickle
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from bowerbird.items import Item
+
+STALL_SECONDS = 120.0
+"""A worker that gives nothing for so long is taken to hang."""
+MEMORY_BYTES = 4 << 30
+POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A file to read: where it is, and how it is named."""
+
+    path: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What workers need to know; sent once when they start."""
+
+    text_encoder: str = "e5"
+    ocr: bool = True
+    speech: bool = True
+    speech_model: str = ""
+    stall_seconds: float = STALL_SECONDS
+    memory_bytes: int = MEMORY_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some items of a file, in order. The last chunk of a file says so, and why, if it failed."""
+
+    job: Job
+    items: tuple[Item, ...] = ()
+    last: bool = False
+    error: str = ""
+
+
+class ReadPool:
+    """Reads files in `jobs` processes; a context manager, so that no process outlives the run."""
+
+    def __init__(self, jobs: int, settings: Settings) -> None:
+        self._settings = settings
+        self._workers = [_Worker(settings) for _ in range(max(1, jobs))]
+
+    def __enter__(self) -> ReadPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.stop()
+
+    def read(self, jobs: Iterable[Job]) -> Iterator[Chunk]:
+        """Chunks of all files as they come; those of one file are in order. Waits when they are not taken."""
+        waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        for job in jobs:
+            waiting.put(job)
+        ready: queue.Queue[Chunk | None] = queue.Queue(maxsize=4 * len(self._workers))
+        threads = [
+            threading.Thread(target=_drain, args=(worker, waiting, ready), daemon=True) for worker in self._workers
+        ]
+        for thread in threads:
+            thread.start()
+        running = len(threads)
+        while running:
+            chunk = ready.get()
+            if chunk is None:
+                running -= 1
+            else:
+                yield chunk
+
+
+def _drain(worker: _Worker, waiting: queue.SimpleQueue[Job], ready: queue.Queue[Chunk | None]) -> None:
+    try:
+        while not worker.stopped:
+            job = waiting.get_nowait()
+            for chunk in worker.read(job):
+                ready.put(chunk)
+    except queue.Empty:
+        pass
+    finally:
+        ready.put(None)
+
+
+class _Worker:
+    """One process, started when it is first needed and again after it died."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self._heard = 0.0
+        self._verdict = ""
+        self.stopped = False
+
+    def read(self, job: Job) -> Iterator[Chunk]:
+        process = self._running()
+        self._verdict = ""
+        self._heard = time.monotonic()
+        done = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(process, done), daemon=True)
+        watch.start()
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            _send(process.stdin, job)
+            while True:
+                chunk: Chunk = _receive(process.stdout)
+                self._heard = float("inf")  # while the consumer is busy, silence is not the worker's fault
+                yield chunk
+                if chunk.last:
+                    return
+                self._heard = time.monotonic()
+        except (EOFError, OSError, pickle.UnpicklingError):
+            process.kill()
+            code = process.wait()
+            self._process = None
+            if not self.stopped:
+                yield Chunk(job, last=True, error=self._verdict or _how_it_died(code))
+        finally:
+            done.set()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bowerbird.collection.worker_process"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+            assert self._process.stdin is not None
+            _send(self._process.stdin, self._settings)
+        return self._process
+
+    def _watch(self, process: subprocess.Popen[bytes], done: threading.Event) -> None:
+        """Kill the process when it stalls or grows too large, and remember why."""
+        while not done.wait(POLL_SECONDS):
+            if time.monotonic() - self._heard > self._settings.stall_seconds:
+                self._verdict = f"took longer than {self._settings.stall_seconds:g} seconds; split the file"
+            elif _memory_of(process.pid) > self._settings.memory_bytes:
+                limit = self._settings.memory_bytes >> 20
+                self._verdict = f"needed more than {limit} MiB of memory; split the file"
+            else:
+                continue
+            process.kill()
+            return
+
+    def stop(self) -> None:
+        self.stopped = True
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+def _how_it_died(code: int) -> str:
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return f"the reader crashed on it ({how}); the file is probably damaged"
+
+
+def _memory_of(pid: int) -> int:
+    """Resident bytes, where the system tells (Linux); 0 elsewhere."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * 4096
+
+
+def _send(pipe: IO[bytes], message: Any) -> None:
+    pickle.dump(message, pipe, pickle.HIGHEST_PROTOCOL)
+    pipe.flush()
+
+
+def _receive(pipe: IO[bytes]) -> Any:
+    return pickle.load(pipe)
