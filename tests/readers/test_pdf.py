@@ -391,6 +391,13 @@ def test_pages_without_text_are_named_where_nothing_can_read_them(tmp_path: Path
     assert of(items, "figure") == []
 
 
+def test_a_scan_with_a_stamp_in_its_margin_is_still_a_scan(tmp_path: Path) -> None:
+    scan, photo = (Page().picture(jpeg("white"), (60, 40), (0, 0, 600, 800)) for _ in range(2))
+    scan.text(50, 20, "Case 2:18 Document 1 Page 1 of 1")
+    photo.text(50, 400, "A title in the middle of a picture")
+    assert read(write([scan, photo]), tmp_path)[0].metadata["needs_ocr"] == [1]
+
+
 def test_many_pages_stream(tmp_path: Path) -> None:
     data = write([Page().text(50, 100, f"This is page number {k}.") for k in range(1, 601)])
     (tmp_path / "paper.pdf").write_bytes(data)

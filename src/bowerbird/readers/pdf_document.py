@@ -10,11 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bowerbird.errors import BowerbirdError, ReadError
 from bowerbird.readers.base import SourceFile
 from bowerbird.readers.pdf_glyphs import frame_of, glyphs_of
 from bowerbird.readers.pdf_layout import Type, paragraphs_of, squeezed
 from bowerbird.readers.pdf_lines import Line, lines_of
+from bowerbird.readers.pdf_page import MARGIN
+from bowerbird.readers.pdf_shapes import shapes_of
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 SAMPLE_PAGES = 12
 """Pages, spread over the document, whose letters tell the sizes of running text and headings."""
 MAX_OUTLINE = 5_000
+MAX_STAMP = 200
+"""Letters and digits that courts and scanners print into the margins of a scanned page."""
 MAX_LINKS = 200
 """Link addresses kept for one page."""
 MAX_URL = 2_000
@@ -44,7 +50,7 @@ class Survey:
     """The largest heading on the first page; empty if there is none."""
     links: int
     without_text: tuple[int, ...]
-    """Pages, from 1, whose text layer is empty."""
+    """Pages, from 1, whose text layer is empty, or holds only stamps in the margins of a scan."""
     broken: tuple[int, ...]
     """Pages that pdfium cannot load."""
 
@@ -93,7 +99,7 @@ def survey_of(pdf: PdfDocument) -> Survey:
             continue
         try:
             links += _count_links(page)
-            if not _has_text(page):
+            if _lacks_text(page):
                 without_text.append(index + 1)
             elif index in sampled:
                 groups = list(lines_of(glyphs_of(page, frame_of(page))))
@@ -115,12 +121,23 @@ def _titles(pdf: PdfDocument) -> dict[str, int]:
     return titles
 
 
-def _has_text(page: PdfPage) -> bool:
+def _lacks_text(page: PdfPage) -> bool:
     text_page = page.get_textpage()
     try:
-        return any(char.isalnum() for char in text_page.get_text_range())
+        count = sum(char.isalnum() for char in text_page.get_text_range())
     finally:
         text_page.close()
+    return count == 0 or (count <= MAX_STAMP and _is_stamped_scan(page))
+
+
+def _is_stamped_scan(page: PdfPage) -> bool:
+    """Whether a picture takes most of the page, and all text stands in the margins."""
+    frame = frame_of(page)
+    width, height = frame.size
+    sides = np.diff(shapes_of(page, frame).pictures.reshape(-1, 2, 2), axis=1)
+    covered = sides.prod(axis=2).max(initial=0.0) > 0.5 * width * height
+    middle = glyphs_of(page, frame).boxes[:, [1, 3]].mean(axis=1) / height
+    return bool(covered and ((middle < MARGIN) | (middle > 1 - MARGIN)).all())
 
 
 def _largest_heading(lines: list[Line], type_: Type) -> str:

@@ -26,7 +26,7 @@ NUMERAL_GAP = 3.5
 """A bullet or number stands so far at most from the text it counts."""
 
 _NUMERAL = re.compile(
-    r"[•·▪◦●○■□►➢➤✓✔*o§–—-]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|\(?[ivxIVX]{1,5}[.)]|"
+    r"[•·▪◦●○■□►➢➤✓✔*+o§–—-]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|\(?[ivxIVX]{1,5}[.)]|"
     r"\d{1,2}(?:\.\d{1,2})*\.?|[A-Z](?:\.\d{1,2})*"
 )
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
