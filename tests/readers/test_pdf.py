@@ -143,6 +143,14 @@ def test_headings_have_levels_by_size_and_weight(tmp_path: Path) -> None:
     ]
 
 
+def test_headings_hold_on_the_pages_that_follow(tmp_path: Path) -> None:
+    first = Page().text(50, 60, "Chapter", 20).text(50, 100, "Section", 14).column(50, 120, LEFT)
+    third = Page().text(50, 100, "Another section", 14).column(50, 120, LEFT)
+    items = read(write([first, Page().column(50, 60, RIGHT), third]), tmp_path)
+    last = {item.locator.page: item.metadata["heading"] for item in of(items, "passage")}
+    assert last == {1: "Chapter > Section", 2: "Chapter > Section", 3: "Chapter > Another section"}
+
+
 def test_running_heads_and_page_numbers_stay_out_of_passages(tmp_path: Path) -> None:
     pages = [
         Page()

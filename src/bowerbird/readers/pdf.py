@@ -14,6 +14,7 @@ from bowerbird.items import Box, Image, Item, Part, Role, Text
 from bowerbird.readers.base import ReadOptions, SourceFile
 from bowerbird.readers.blocks import Block
 from bowerbird.readers.ocr import ocr_available, paragraphs
+from bowerbird.readers.passages import cut
 from bowerbird.readers.pdf_document import Survey, links_of, metadata_of, opened, survey_of, title_of
 from bowerbird.readers.pdf_glyphs import Frame
 from bowerbird.readers.pdf_layout import Type
@@ -47,11 +48,9 @@ def read_pdf(file: SourceFile, options: ReadOptions) -> Iterator[Item]:
         title = title_of(pdf, survey, file)
         document = file.item("document", (), title=title, metadata=metadata)
         yield document
-        heading = ""
+        reader = _PageReader(file, options, pdf, survey.type, document)
         for content, neighbours in _windows(_contents(pdf, survey)):
-            reader = _PageReader(file, options, pdf, survey.type, document, heading)
             yield from reader.items(content, neighbours, recognising and content.number in survey.without_text)
-            heading = reader.heading
 
 
 def _contents(pdf: PdfDocument, survey: Survey) -> Iterator[Content]:
@@ -85,17 +84,16 @@ def _split(near: Sequence[Content], at: int) -> tuple[Content, list[Content]]:
 
 
 class _PageReader:
-    """Makes the items of one page; `heading` is the last one seen, carried from page to page."""
+    """Makes the items of one page after the other; remembers under which headings a page begins."""
 
-    def __init__(
-        self, file: SourceFile, options: ReadOptions, pdf: PdfDocument, type_: Type, document: Item, heading: str
-    ) -> None:
+    def __init__(self, file: SourceFile, options: ReadOptions, pdf: PdfDocument, type_: Type, document: Item) -> None:
         self.file = file
         self.options = options
         self.pdf = pdf
         self.type = type_
         self.document = document
-        self.heading = heading
+        self.above: list[tuple[int, str]] = []
+        """Level and text of the headings in force, outermost first."""
 
     def items(self, content: Content, neighbours: Sequence[Content], recognising: bool) -> Iterator[Item]:
         page = self.pdf[content.number - 1]
@@ -128,8 +126,6 @@ class _PageReader:
         return self._child("page", parts, self.document, content.number, None, metadata)
 
     def _passages(self, pieces: Sequence[Piece], content: Content, whole: Item, role: Role) -> Iterator[Item]:
-        from bowerbird.readers.passages import cut
-
         blocks = [
             Block(
                 Text(piece.text, role if piece.role == "body" else piece.role, piece.level),
@@ -139,10 +135,19 @@ class _PageReader:
             for piece in pieces
             if piece.kind == "text" and piece.text
         ]
+        headings = [(piece.level, piece.text) for piece in pieces if piece.role == "heading"]
         for passage in cut(blocks, self.options):
-            self.heading = passage.heading or self.heading
-            metadata = {"heading": self.heading} if self.heading else {}
+            path = self._path(passage.heading, headings)
+            metadata = {"heading": path} if path else {}
             yield self._child("passage", passage.parts, whole, content.number, passage.box, metadata)
+        for level, text in headings:
+            self.above = [*(heading for heading in self.above if heading[0] < level), (level, text)]
+
+    def _path(self, path: str, headings: Sequence[tuple[int, str]]) -> str:
+        """A passage's headings on its page, below those of earlier pages that still hold."""
+        first = next((level for level, text in headings if path.startswith(text)), None)
+        held = [text for level, text in self.above if first is None or level < first]
+        return " > ".join([*held, path] if path else held)
 
     def _table(self, piece: Piece, content: Content, whole: Item) -> Item:
         assert piece.table is not None
