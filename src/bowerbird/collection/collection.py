@@ -252,4 +252,3 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _size(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.exists() else 0
-

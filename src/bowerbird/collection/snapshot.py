@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,22 @@ if TYPE_CHECKING:
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
 MAX_LANGUAGES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class QueryWords:
+    """number_of: hashed term → number of the query's word that it stands for. weights: per word, its rarity."""
+
+    number_of: Mapping[int, int]
+    weights: Scores
+
+    def find(self, text: str, language: str) -> list[tuple[int, int, int]]:
+        """Where the words stand in a text: start, end, number of the word."""
+        return [(a, b, self.number_of[term]) for a, b, term in matching_words(text, self.number_of, language)]
+
+    def share(self, numbers: Iterable[int]) -> float:
+        """The weight of some words as a share of the whole query's."""
+        return float(self.weights[list(set(numbers))].sum() / max(float(self.weights.sum()), 1e-6))
 
 
 class Snapshot:
@@ -118,14 +135,11 @@ class Snapshot:
         """The highest BM25 that each text could reach."""
         return self._derived.lexical.ceiling([self._words(text) for text in texts])
 
-    def word_weights(self, text: str) -> dict[int, float]:
-        """Every hashed term that stands for a word of a text, with its inverse document frequency."""
+    def query_words(self, text: str) -> QueryWords:
+        """The words of a query with their weights, to be found again in other texts."""
         words = self._words(text)
-        weights = self._derived.lexical.weights(words)
-        return {term: weight for word, weight in zip(words, weights, strict=True) for term in word}
-
-    def matching_words(self, text: str, wanted: Sequence[int], language: str) -> list[tuple[int, int]]:
-        return matching_words(text, wanted, language)
+        numbers = {term: number for number, word in enumerate(words) for term in word}
+        return QueryWords(numbers, np.array(self._derived.lexical.weights(words), np.float32))
 
     def _words(self, text: str) -> list[tuple[int, ...]]:
         return query_terms(text, self.languages)

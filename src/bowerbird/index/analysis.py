@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -73,10 +73,10 @@ def query_terms(text: str, languages: Sequence[str]) -> list[tuple[int, ...]]:
     return [tuple({_hash(_stem(word, language)) for language in candidates}) for word, _, _ in words(normal)]
 
 
-def matching_words(text: str, wanted: Iterable[int], language: str) -> list[tuple[int, int]]:
-    """Character spans of the words of `text` whose term is wanted."""
-    terms_wanted = frozenset(wanted)
-    return [(start, end) for word, start, end in words(text) if _hash(_stem(word, language)) in terms_wanted]
+def matching_words(text: str, wanted: Container[int], language: str) -> list[tuple[int, int, int]]:
+    """The words of `text` whose term is wanted: start, end, term."""
+    hashed = ((start, end, _hash(_stem(word, language))) for word, start, end in words(text))
+    return [found for found in hashed if found[2] in wanted]
 
 
 @lru_cache(200_000)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bowerbird.ranking import Ranking, Scores
 
@@ -23,7 +24,8 @@ def combine(rankings: Sequence[Ranking], weights: Sequence[float], *, need_all: 
     )
     unique_ids, number = np.unique(names, return_inverse=True)
     key = query * max(len(unique_ids), 1) + number
-    pairs, pair_of_hit, times = np.unique(key, return_inverse=True, return_counts=True)
+    pairs, inverse, times = np.unique(key, return_inverse=True, return_counts=True)
+    pair_of_hit = inverse.astype(np.int64)
     total = np.bincount(pair_of_hit, weights=scores, minlength=len(pairs)).astype(np.float32)
     keep = times == len(rankings) if need_all else np.ones(len(pairs), bool)
     matched = {
@@ -41,7 +43,9 @@ def combine(rankings: Sequence[Ranking], weights: Sequence[float], *, need_all: 
     )
 
 
-def _spread(columns: Sequence[Scores | None], rankings: Sequence[Ranking], pair: Scores, count: int) -> Scores:
+def _spread(
+    columns: Sequence[Scores | None], rankings: Sequence[Ranking], pair: NDArray[np.int64], count: int
+) -> Scores:
     """One evidence column over all pairs: the value of the first ranking that has it, else NaN."""
     flat = np.concatenate(
         [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,23 +34,23 @@ class LateInteraction(Stage):
         if queries is None or not len(ranking.ids):
             return ranking
         documents = self.snapshot.tokens(self.snapshot.rows_of(ranking.ids))
-        raw = maxsim(queries, documents, ranking.query_of_hit)
-        mean, deviation = self.chance(queries)
         query = ranking.query_of_hit
-        calibrated = (raw - mean[query]) / deviation[query]
-        scores = ranking.scores + np.nan_to_num(calibrated).astype(np.float32)
-        matched = {**ranking.matched, "tokens": raw}
-        return Ranking.from_hits(ranking.queries, query, ranking.ids, scores, matched)
+        mean, deviation = self.chance(queries)
+        scores = (maxsim(queries, documents, query) - mean[query]) / deviation[query]
+        matched = {**ranking.matched, "tokens": scores}
+        return Ranking.from_hits(
+            ranking.queries, query, ranking.ids, ranking.scores + np.nan_to_num(scores), matched, ranking.places
+        )
 
     def chance(self, queries: MultiVector) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Mean and deviation of every query's MaxSim to the sampled items."""
         sample = self.snapshot.sample_tokens(SAMPLE)
-        if not len(sample):
-            return np.zeros(len(queries), np.float32), np.ones(len(queries), np.float32)
-        pairs = np.repeat(np.arange(len(queries)), len(sample))
-        tiled = replace(sample)
-        scores = maxsim(queries, tiled, pairs).reshape(len(queries), len(sample))
-        return scores.mean(axis=1), scores.std(axis=1) + np.float32(1e-3)
+        scores = (
+            np.stack([maxsim(queries, sample, np.full(len(sample), number)) for number in range(len(queries))])
+            if sample.lengths.any()
+            else np.zeros((len(queries), 1), np.float32)
+        )
+        return np.nan_to_num(scores.mean(axis=1)), np.nan_to_num(scores.std(axis=1)) + np.float32(1e-3)
 
     def __repr__(self) -> str:
         return "LateInteraction"

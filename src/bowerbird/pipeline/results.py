@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bowerbird.items import Item, Query
+from bowerbird.items import Item, Modality, Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,14 @@ class Hit:
         return self.item.title or self.best.title
 
     @property
+    def modality(self) -> Modality:
+        return self.item.modality
+
+    @property
+    def source(self) -> str:
+        return self.item.locator.source
+
+    @property
     def place(self) -> dict[str, Any]:
         """Where to look: the shown item's place, made exact by the best place inside it."""
         return {**self.item.locator.place(), **self.best.locator.place()}
@@ -48,8 +56,8 @@ class Hit:
             "rank": self.rank,
             "score": round(self.score, 4),
             "id": self.item.id,
-            "modality": self.item.modality,
-            "source": self.item.locator.source,
+            "modality": self.modality,
+            "source": self.source,
             "locator": self.place,
             "title": self.title,
             "snippet": self.evidence.snippet,

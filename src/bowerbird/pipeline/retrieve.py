@@ -7,7 +7,7 @@ Each source is therefore calibrated against what the query could have scored any
     vectors   (similarity - mean) / deviation over a sample of the collection
 
 A query in another language, whose words the collection does not know, thus gets next to nothing from BM25
-instead of a confident wrong answer, and a picture can stand beside a page. Raw scores stay in `matched`.
+instead of a confident wrong answer, and a picture can stand beside a page.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Lexical(Stage):
         for numbers, mask in by_filter(self.snapshot, ranking.queries):
             rows[numbers], raw[numbers] = self.snapshot.lexical([texts[n] for n in numbers], self.k, mask)
         ceiling = np.sqrt(np.maximum(self.snapshot.lexical_ceiling(texts), 1e-6))
-        return to_ranking(self.snapshot, ranking.queries, "lexical", rows, raw, raw / ceiling[:, None])
+        return to_ranking(self.snapshot, ranking.queries, "lexical", rows, (raw / ceiling[:, None]).astype(np.float32))
 
     def __repr__(self) -> str:
         return "Lexical"
@@ -66,7 +66,9 @@ class Nearest(Stage):
             rows[numbers], raw[numbers] = self.snapshot.dense(self.field, some, self.k, mask)
         rows[~queries.vectors.any(axis=1)] = -1  # nothing in the query that this field understands
         mean, deviation = chance(queries, self.snapshot.sample(self.field, SAMPLE))
-        return to_ranking(self.snapshot, ranking.queries, self.field, rows, raw, (raw - mean) / deviation)
+        return to_ranking(
+            self.snapshot, ranking.queries, self.field, rows, ((raw - mean) / deviation).astype(np.float32)
+        )
 
     def __repr__(self) -> str:
         return f"Nearest({self.field!r})"
@@ -113,16 +115,8 @@ def allowed_rows(snapshot: Snapshot, modalities: frozenset[str] | None, where: s
     return mask
 
 
-def to_ranking(
-    snapshot: Snapshot, queries: Sequence[Query], source: str, rows: Rows, raw: Scores, scores: Scores
-) -> Ranking:
-    """n × k rows (-1 pads) with their raw and calibrated scores as a ranking."""
+def to_ranking(snapshot: Snapshot, queries: Sequence[Query], source: str, rows: Rows, scores: Scores) -> Ranking:
+    """n × k rows (-1 pads) with calibrated scores as a ranking, with the source as its one evidence column."""
     query, column = np.nonzero(rows >= 0)
-    names = snapshot.ids[rows[query, column]]
-    return Ranking.from_hits(
-        queries,
-        query.astype(np.int64),
-        names,
-        scores[query, column].astype(np.float32),
-        {source: raw[query, column].astype(np.float32)},
-    )
+    found = scores[query, column].astype(np.float32)
+    return Ranking.from_hits(queries, query.astype(np.int64), snapshot.ids[rows[query, column]], found, {source: found})

@@ -1,0 +1,127 @@
+"""The front door: open a collection, add files, search them, ask them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bowerbird.collection import AddReport, Collection
+from bowerbird.collection.progress import Progress
+from bowerbird.collection.snapshot import Snapshot
+from bowerbird.items import Modality, Query, QueryLike
+from bowerbird.pipeline.answer import answer
+from bowerbird.pipeline.default import default_pipeline
+from bowerbird.pipeline.evidence import find_evidence
+from bowerbird.pipeline.group import Level
+from bowerbird.pipeline.media import expand, understood
+from bowerbird.pipeline.results import Answer, Hit, Results
+from bowerbird.ranking import Ranking
+
+if TYPE_CHECKING:
+    from bowerbird.chat.base import Chat
+
+
+class Library:
+    """A folder of things that can be found. `collection` is the storage below it."""
+
+    def __init__(self, collection: Collection) -> None:
+        self.collection = collection
+
+    def add(
+        self, *paths: str | Path, prune: bool = False, jobs: int | None = None, progress: Progress | None = None
+    ) -> AddReport:
+        """Index files and folders; unchanged files are skipped, changed ones replaced.
+
+        prune: also forget files below the given folders that have vanished.
+        One bad file never stops the run: the report lists failures with their reasons.
+        """
+        return self.collection.add(paths, prune=prune, jobs=jobs, progress=progress)
+
+    def search(
+        self,
+        content: QueryLike,
+        k: int = 10,
+        *,
+        modalities: Sequence[Modality] | None = None,
+        where: str = "",
+        group: Level = "page",
+    ) -> Results:
+        """Find items by words, pictures, sounds or any mix of them, best first.
+
+        modalities: only these kinds of hits. where: a filter such as "page <= 3 and source ~ '*.pdf'".
+        group: one hit per "page" (or photo, shot, segment), per "document", or "none".
+        """
+        query = Query.of(content)
+        query = replace(
+            query,
+            modalities=frozenset(modalities) if modalities else query.modalities,
+            where=where or query.where,
+        )
+        return self.search_many([query], k, group=group)[0]
+
+    def search_many(self, queries: Sequence[QueryLike], k: int = 10, *, group: Level = "page") -> list[Results]:
+        """Search a batch of queries at once: one pass of the encoders and indexes for all."""
+        started = time.perf_counter()
+        snapshot = self.collection.snapshot()
+        asked = [Query.of(query) for query in queries]
+        ranking = self.rank(asked, k, group=group, snapshot=snapshot)
+        hits = show(snapshot, ranking)
+        took = (time.perf_counter() - started) * 1000
+        return [Results(query, found, took) for query, found in zip(asked, hits, strict=True)]
+
+    def rank(
+        self, queries: Sequence[Query], k: int = 100, *, group: Level = "page", snapshot: Snapshot | None = None
+    ) -> Ranking:
+        """The default pipeline's ranking of a batch, without snippets and pictures."""
+        snapshot = snapshot or self.collection.snapshot()
+        inputs = understood(snapshot)
+        ready = [expand(query, inputs) for query in queries]
+        return default_pipeline(snapshot, group, max(100, 2 * k))(Ranking.empty(ready)).top(k)
+
+    def ask(self, question: QueryLike, *, chat: Chat | None = None, k: int = 8) -> Answer:
+        """Answer a question from the collection, with citations.
+
+        Without `chat`, the best supporting sentences are quoted verbatim. Where the collection
+        holds no answer, `supported` is False.
+        """
+        return answer(self.collection.snapshot(), self.search(question, k), chat)
+
+
+def show(snapshot: Snapshot, ranking: Ranking) -> list[tuple[Hit, ...]]:
+    """Hits as people see them, a tuple per query."""
+    rows = snapshot.rows_of(ranking.ids)
+    places = rows if ranking.places is None else snapshot.rows_of(ranking.places)
+    items, best = snapshot.items(rows), snapshot.items(places)
+    evidence = find_evidence(snapshot, ranking, places, best)
+    hits: list[tuple[Hit, ...]] = []
+    for number in range(len(ranking)):
+        span = range(ranking.offsets[number], ranking.offsets[number + 1])
+        hits.append(
+            tuple(
+                Hit(
+                    rank,
+                    float(ranking.scores[row]),
+                    items[row],
+                    best[row],
+                    {name: float(scores[row]) for name, scores in ranking.matched.items() if not np.isnan(scores[row])},
+                    evidence[row],
+                    snapshot.thumbnail(int(rows[row])),
+                )
+                for rank, row in enumerate(span, 1)
+            )
+        )
+    return hits
+
+
+def open(path: str | Path = "library", *, fields: Mapping[str, str] | None = None, create: bool = True) -> Library:
+    """Open the library in a folder; it is created on first use.
+
+    fields: encoder per field, such as {"text": "e5", "image": "open_clip:ViT-B-32/laion2b_s34b_b79k"};
+    only needed when the library is created. Raises CollectionError, EncoderMismatch.
+    """
+    return Library(Collection.open(path, fields=fields, create=create))
