@@ -104,7 +104,7 @@ def _text(path: str, head: bytes) -> str:
     """A kind of plain text, or nothing if the bytes are no text."""
     if b"\x00" in head.replace(b"\x00\x00\xfe\xff", b"") and head[:2] not in (b"\xff\xfe", b"\xfe\xff"):
         return ""
-    if sum(byte < 9 or 13 < byte < 32 and byte != 27 for byte in head) > len(head) // 10:
+    if sum(byte < 9 or (13 < byte < 32 and byte != 27) for byte in head) > len(head) // 10:
         return ""
     suffix = Path(path).suffix.lower()
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,11 @@ def read_source(file: SourceFile, options: ReadOptions) -> Iterator[Item]:
     """Source code, cut where top-level definitions start."""
     text = decode(file.path)
     starts = sorted({0, *(match.start() for match in _DEFINITION.finditer(text)), len(text)})
-    blocks: list[Block] = []
-    for start, end in zip(starts, starts[1:], strict=False):
-        for match in _PARAGRAPH.finditer(text, start, end):
-            blocks.append(Block(Text(match.group(), "code"), chars=match.span()))
+    blocks = [
+        Block(Text(match.group(), "code"), chars=match.span())
+        for start, end in pairwise(starts)
+        for match in _PARAGRAPH.finditer(text, start, end)
+    ]
     yield from document(file, Path(file.name).name, blocks, options)
 
 
