@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from bowerbird.pipeline.results import Answer, Hit, Results
 from bowerbird.ranking import Ranking
 
 if TYPE_CHECKING:
-    from bowerbird.chat.base import Chat
+    from bowerbird.chat import Chat
 
 
 class Library:
@@ -70,7 +70,7 @@ class Library:
         snapshot = self.collection.snapshot()
         asked = [Query.of(query) for query in queries]
         ranking = self.rank(asked, k, group=group, snapshot=snapshot)
-        hits = show(snapshot, ranking)
+        hits = show_hits(snapshot, ranking)
         took = (time.perf_counter() - started) * 1000
         return [Results(query, found, took) for query, found in zip(asked, hits, strict=True)]
 
@@ -83,16 +83,25 @@ class Library:
         ready = [expand(query, inputs) for query in queries]
         return default_pipeline(snapshot, group, max(100, 2 * k))(Ranking.empty(ready)).top(k)
 
-    def ask(self, question: QueryLike, *, chat: Chat | None = None, k: int = 8) -> Answer:
+    def ask(
+        self,
+        question: QueryLike,
+        *,
+        chat: Chat | None = None,
+        k: int = 8,
+        where: str = "",
+        show: Callable[[str], None] | None = None,
+    ) -> Answer:
         """Answer a question from the collection, with citations.
 
-        Without `chat`, the best supporting sentences are quoted verbatim. Where the collection
-        holds no answer, `supported` is False.
+        Without `chat`, the best supporting sentences are quoted verbatim. Where the collection holds no answer,
+        `supported` is False. show: is given a model's text piece by piece as it comes.
         """
-        return answer(self.collection.snapshot(), self.search(question, k), chat)
+        results = self.search(question, k, where=where)
+        return answer(self.collection.snapshot(), results, chat, show)
 
 
-def show(snapshot: Snapshot, ranking: Ranking) -> list[tuple[Hit, ...]]:
+def show_hits(snapshot: Snapshot, ranking: Ranking) -> list[tuple[Hit, ...]]:
     """Hits as people see them, a tuple per query."""
     rows = snapshot.rows_of(ranking.ids)
     places = rows if ranking.places is None else snapshot.rows_of(ranking.places)
