@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ import numpy as np
 from bowerbird.collection import AddReport, Collection
 from bowerbird.collection.progress import Progress
 from bowerbird.collection.snapshot import Snapshot
-from bowerbird.items import Modality, Query, QueryLike
+from bowerbird.items import Item, Modality, Query, QueryLike
 from bowerbird.pipeline.answer import answer
 from bowerbird.pipeline.default import default_pipeline
 from bowerbird.pipeline.evidence import find_evidence
@@ -41,6 +41,10 @@ class Library:
         One bad file never stops the run: the report lists failures with their reasons.
         """
         return self.collection.add(paths, prune=prune, jobs=jobs, progress=progress)
+
+    def add_items(self, items: Iterable[Item]) -> AddReport:
+        """Store items that a program made; those of one source replace what was stored for it before."""
+        return self.collection.add_items(items)
 
     def search(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from bowerbird.collection.store import Store
 from bowerbird.collection.verify import VerifyReport, damaged_sources
 from bowerbird.collection.workers import Settings
 from bowerbird.errors import CollectionError, EncoderMismatch
+from bowerbird.items import Item
 
 if TYPE_CHECKING:
     from bowerbird.encoders.base import Encoder
@@ -137,6 +138,12 @@ class Collection:
                 return run.run(paths, prune, jobs or min(2, os.cpu_count() or 1))
             finally:
                 self._remember_failures(run)
+
+    def add_items(self, items: Iterable[Item]) -> AddReport:
+        """Store items that a program made, in one commit. Items of a source replace those stored for it before."""
+        self._require_writable()
+        with writer_lock(self.folder):
+            return Ingest(self._store, self._encoders, Settings(self._counter()), Silent()).run_items(items)
 
     def _counter(self) -> str:
         """The encoder whose tokens measure passages."""

@@ -6,7 +6,7 @@ import io
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,8 @@ COMMIT_ITEMS = 2000
 COMMIT_SECONDS = 5.0
 """Finished files are committed after so many items or seconds: what a crash can cost."""
 THUMBNAIL_SIDE = 384
+MADE_BY_PROGRAM = "item:"
+"""Stands before the source of items that come from no file of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,20 @@ class Ingest:
         return AddReport(
             tuple(self.added), tuple(self.replaced), unchanged, removed, tuple(self.failed), self.items, seconds
         )
+
+    def run_items(self, items: Iterable[Item]) -> AddReport:
+        """Store items that a program made; those of one source replace what was stored for it before."""
+        started = time.monotonic()
+        files: dict[str, _OpenFile] = {}
+        for item in items:
+            source = item.locator.source
+            path = f"{MADE_BY_PROGRAM}{source}"
+            file = files.setdefault(source, _OpenFile(Job(path, source), FileInfo(path, "", 0, 0.0)))
+            self._take(Chunk(file.job, (item,)), file)
+        self._finished = list(files.values())
+        self._commit()
+        seconds = time.monotonic() - started
+        return AddReport(tuple(self.added), tuple(self.replaced), 0, (), (), self.items, seconds)
 
     def _choose(self, paths: Sequence[str | Path]) -> tuple[dict[str, _OpenFile], int, set[str]]:
         """The files to read, how many are unchanged, and all paths that are there."""
