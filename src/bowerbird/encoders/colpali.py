@@ -118,6 +118,11 @@ def _from_engine(family: str, name: str) -> tuple[Any, Any]:
         from colpali_engine import models
     except ImportError as error:
         raise MissingExtra("colpali", f"the encoder colpali:{family}") from error
-    if not hasattr(models, family) or not hasattr(models, f"{family}Processor"):
-        raise BowerbirdError(f"colpali-engine has no model {family!r}: see the list in its README")
-    return getattr(models, family).from_pretrained(name), getattr(models, f"{family}Processor").from_pretrained(name)
+    except RuntimeError as error:  # a torchvision built for another torch
+        raise BowerbirdError(
+            f"colpali-engine cannot be imported ({error}): install torch and torchvision together"
+        ) from error
+    processors = {one.replace("Processor", "").rstrip("_"): one for one in dir(models) if "Processor" in one}
+    if not hasattr(models, family) or family not in processors:
+        raise BowerbirdError(f"colpali-engine has no model {family!r}: it has {', '.join(sorted(processors))}")
+    return getattr(models, family).from_pretrained(name), getattr(models, processors[family]).from_pretrained(name)

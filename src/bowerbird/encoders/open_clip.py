@@ -70,6 +70,10 @@ def load(argument: str) -> OpenClip:
         import open_clip
     except ImportError as error:
         raise MissingExtra("clip", "the encoder open_clip") from error
+    except RuntimeError as error:  # a torchvision built for another torch
+        raise BowerbirdError(
+            f"open_clip cannot be imported ({error}): install torch and torchvision together"
+        ) from error
     on_hub = argument.startswith(("hf-hub:", "local-dir:"))
     architecture, _, weights = (argument, "", "") if on_hub else argument.partition("/")
     if not on_hub and not weights:
