@@ -114,7 +114,15 @@ def colqwen2(folder: Path) -> str:
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
     torch.manual_seed(0)
-    marks = ["<|image_pad|>", "<|vision_start|>", "<|vision_end|>", "<|im_start|>", "<|im_end|>", "<|endoftext|>"]
+    marks = [
+        "<|image_pad|>",
+        "<|vision_start|>",
+        "<|vision_end|>",
+        "<|im_start|>",
+        "<|im_end|>",
+        "<|endoftext|>",
+        "<|video_pad|>",
+    ]
     words = tokenizer(marks, additional_special_tokens=marks)
     image, start, end = words.convert_tokens_to_ids(marks[:3])
     text = {

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from bowerbird.embeddings import Dense
 from bowerbird.encoders.base import Input
-from bowerbird.items import Audio, Image, Parts, Video, text_of
+from bowerbird.items import Audio, Image, Parts, text_of
 
 BATCH = 32
 """Contents per run of a model."""
 
-Content: TypeAlias = str | Image | Audio | Video
+Content: TypeAlias = str | Image | Audio
 Tower: TypeAlias = Callable[[Sequence[Any]], NDArray[np.float32]]
 """Up to BATCH contents of one kind → m × dim."""
 
-MEDIA: Mapping[Input, type] = {"image": Image, "audio": Audio, "video": Video}
+MEDIA: Mapping[Input, type] = {"image": Image, "audio": Audio}
 
 
 def item_contents(parts: Parts, inputs: frozenset[Input]) -> list[tuple[Input, Content]]:
