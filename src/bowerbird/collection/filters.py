@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from fnmatch import translate
 from functools import reduce
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -30,6 +29,7 @@ NUMBER_FIELDS = ("page", "start", "end", "size")
 FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS)
 MAX_LENGTH = 10_000
 MAX_DEPTH = 50
+MAX_PATTERN = 500
 
 Value: TypeAlias = str | float
 Mask: TypeAlias = NDArray[np.bool_]
@@ -130,6 +130,8 @@ class _Parser:
             values = [self._value(field)]
             while self._takes("operator", ","):
                 values.append(self._value(field))
+            if len({type(value) for value in values}) > 1:
+                raise self._expected("either only texts or only numbers in the list")
             self._must("operator", ")")
             return Compare(field, "in", tuple(values))
         operator = self._must("operator")
@@ -137,9 +139,16 @@ class _Parser:
             self._at -= 1
             raise self._expected("a comparison (= != < <= > >= ~ in)")
         value = self._value(field)
-        if operator == "~" and not isinstance(value, str):
-            raise FilterError(f"'{field} ~' takes a pattern in quotes, such as 'report*'")
+        if operator == "~":
+            self._check_pattern(field, value)
         return Compare(field, operator, (value,))
+
+    def _check_pattern(self, field: str, value: Value) -> None:
+        if not isinstance(value, str):
+            self._at -= 1
+            raise self._expected(f"a pattern in quotes, such as 'report*', for {field!r}")
+        if len(value) > MAX_PATTERN:
+            raise FilterError(f"the pattern for {field!r} is longer than {MAX_PATTERN} characters; shorten it")
 
     def _value(self, field: str) -> Value:
         kind, text, _ = self._peek()
@@ -149,7 +158,8 @@ class _Parser:
         value: Value = float(text) if kind == "number" else text[1:-1].replace(text[0] * 2, text[0])
         wanted: type = float if field in NUMBER_FIELDS else str
         if field in FIELDS and not isinstance(value, wanted):
-            raise FilterError(f"field {field!r} takes {'numbers' if wanted is float else 'text in quotes'}, got {text}")
+            self._at -= 1
+            raise self._expected(f"{'a number' if wanted is float else 'a text in quotes'} for {field!r}")
         return value
 
     def _peek(self) -> tuple[str, str, int]:
@@ -204,8 +214,7 @@ def _compare(condition: Compare, table: pa.Table) -> Mask:
 
     column = _column(condition, table)
     if condition.operator == "~":
-        pattern = str(condition.values[0])
-        found = pc.match_substring_regex(column, translate(pattern).replace("(?s:", "(?s)(?:").replace(r"\Z", "$"))
+        found = pc.match_substring_regex(column, _pattern(str(condition.values[0])))
     elif condition.operator == "in":
         found = pc.is_in(column, pa.array(condition.values, column.type))
     else:
@@ -237,6 +246,11 @@ def _column(condition: Compare, table: pa.Table) -> Any:
     return column.cast(pa.float64()) if condition.field in NUMBER_FIELDS else column
 
 
+def _pattern(glob: str) -> str:
+    """A pattern with * and ? as a regular expression for the whole text, in RE2's syntax."""
+    return "(?s)^" + "".join({"*": ".*", "?": "."}.get(char) or re.escape(char) for char in glob) + "$"
+
+
 def _text() -> Any:
     import pyarrow as pa
 
@@ -256,7 +270,9 @@ def _as(wanted: type, value: Any) -> Any:
     """A metadata value as text or number; None where it is neither."""
     if value is None or isinstance(value, dict | list):
         return None
+    if isinstance(value, bool) and wanted is str:
+        return str(value).lower()
     try:
         return wanted(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import IO
 
 from bowerbird import readers
@@ -19,24 +20,29 @@ from bowerbird.readers.base import ReadOptions
 
 CHUNK_ITEMS = 32
 CHUNK_SECONDS = 2.0
+MAX_REASON = 300
+"""Characters of a parser's complaint that are shown."""
 
 
 def main() -> None:
     requests, answers = sys.stdin.buffer, _take_over_output()
-    _limit()
     settings: Settings = pickle.load(requests)
+    _limit(settings.memory_bytes)
     options = ReadOptions(
         count_tokens=token_counter(settings.text_encoder),
         ocr=settings.ocr,
         speech=settings.speech,
         speech_model=settings.speech_model,
     )
-    with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+    with suppress(EOFError, BrokenPipeError):
         while True:
             job: Job = pickle.load(requests)
+            _die_after(2 * settings.stall_seconds)
             for chunk in read(job, options):
+                _die_after(0)  # the consumer may take its time
                 pickle.dump(chunk, answers, pickle.HIGHEST_PROTOCOL)
                 answers.flush()
+                _die_after(0 if chunk.last else 2 * settings.stall_seconds)
 
 
 def read(job: Job, options: ReadOptions) -> Iterator[Chunk]:
@@ -46,16 +52,20 @@ def read(job: Job, options: ReadOptions) -> Iterator[Chunk]:
         for some in _chunks(items):
             yield Chunk(job, some)
     except BowerbirdError as error:
-        yield Chunk(job, last=True, error=str(error))
+        yield Chunk(job, last=True, error=_one_line(error))
     except OSError as error:
         yield Chunk(job, last=True, error=f"cannot be read: {error.strerror or error}")
     except MemoryError:
         yield Chunk(job, last=True, error="needs more memory than there is; split the file")
     except Exception as error:
         # the boundary to parsers of hostile input: whatever they raise costs this file only
-        yield Chunk(job, last=True, error=f"cannot be parsed ({type(error).__name__}: {str(error)[:200]})")
+        yield Chunk(job, last=True, error=f"cannot be parsed ({type(error).__name__}: {_one_line(error)})")
     else:
         yield Chunk(job, last=True)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:MAX_REASON] or type(error).__name__
 
 
 def _chunks(items: Iterator[Item]) -> Iterator[tuple[Item, ...]]:
@@ -80,15 +90,29 @@ def _take_over_output() -> IO[bytes]:
     return answers
 
 
-def _limit() -> None:
-    """No core dumps, and the searches of others come first."""
+def _limit(memory_bytes: int) -> None:
+    """No core dumps, no allocation out of all proportion; the searches of others come first."""
     if sys.platform == "win32":
         return
     import resource
+    import signal
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its workers
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_DATA, (2 * memory_bytes, 2 * memory_bytes))
     with suppress(OSError):
         os.nice(5)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")  # where memory runs out, a worker goes first
+
+
+def _die_after(seconds: float) -> None:
+    """Let the system end this process later, even if a parser never returns and the parent is gone; 0 calls it off."""
+    if sys.platform != "win32":
+        import signal
+
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 if __name__ == "__main__":

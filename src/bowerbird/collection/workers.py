@@ -7,6 +7,7 @@ caller's script again in every worker.)
 
 from __future__ import annotations
 
+import os
 import pickle
 import queue
 import subprocess
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -67,11 +69,18 @@ class ReadPool:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End all processes, whatever they are doing."""
         for worker in self._workers:
             worker.stop()
 
     def read(self, jobs: Iterable[Job]) -> Iterator[Chunk]:
-        """Chunks of all files as they come; those of one file are in order. Waits when they are not taken."""
+        """Chunks of all files as they come; those of one file are in order. Waits when they are not taken.
+
+        Who leaves the loop early ends the pool.
+        """
         waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
         for job in jobs:
             waiting.put(job)
@@ -82,12 +91,16 @@ class ReadPool:
         for thread in threads:
             thread.start()
         running = len(threads)
-        while running:
-            chunk = ready.get()
-            if chunk is None:
-                running -= 1
-            else:
-                yield chunk
+        try:
+            while running:
+                chunk = ready.get()
+                if chunk is None:
+                    running -= 1
+                else:
+                    yield chunk
+        finally:
+            if running:
+                self.stop()
 
 
 def _drain(worker: _Worker, waiting: queue.SimpleQueue[Job], ready: queue.Queue[Chunk | None]) -> None:
@@ -95,11 +108,19 @@ def _drain(worker: _Worker, waiting: queue.SimpleQueue[Job], ready: queue.Queue[
         while not worker.stopped:
             job = waiting.get_nowait()
             for chunk in worker.read(job):
-                ready.put(chunk)
+                _offer(ready, chunk, worker)
     except queue.Empty:
         pass
     finally:
-        ready.put(None)
+        _offer(ready, None, worker)
+
+
+def _offer(ready: queue.Queue[Chunk | None], chunk: Chunk | None, worker: _Worker) -> None:
+    """Wait until there is room, but not for a consumer that has gone."""
+    while not worker.stopped:
+        with suppress(queue.Full):
+            ready.put(chunk, timeout=POLL_SECONDS)
+            return
 
 
 class _Worker:
@@ -110,10 +131,13 @@ class _Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._heard = 0.0
         self._verdict = ""
+        self._lock = threading.Lock()
         self.stopped = False
 
     def read(self, job: Job) -> Iterator[Chunk]:
         process = self._running()
+        if process is None:
+            return
         self._verdict = ""
         self._heard = time.monotonic()
         done = threading.Event()
@@ -131,25 +155,22 @@ class _Worker:
                     return
                 self._heard = time.monotonic()
         except (EOFError, OSError, pickle.UnpicklingError):
-            process.kill()
-            code = process.wait()
-            self._process = None
+            code = _end(process)
             if not self.stopped:
                 yield Chunk(job, last=True, error=self._verdict or _how_it_died(code))
         finally:
             done.set()
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "bowerbird.collection.worker_process"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
-            assert self._process.stdin is not None
-            _send(self._process.stdin, self._settings)
-        return self._process
+    def _running(self) -> subprocess.Popen[bytes] | None:
+        """The process, a fresh one where there is none or the last file left it bloated; None after stop()."""
+        with self._lock:
+            if self.stopped:
+                return None
+            if self._process is not None and _memory_of(self._process.pid) > self._settings.memory_bytes // 2:
+                _end(self._process)
+            if self._process is None or self._process.poll() is not None:
+                self._process = _start(self._settings)
+            return self._process
 
     def _watch(self, process: subprocess.Popen[bytes], done: threading.Event) -> None:
         """Kill the process when it stalls or grows too large, and remember why."""
@@ -165,10 +186,35 @@ class _Worker:
             return
 
     def stop(self) -> None:
-        self.stopped = True
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        with self._lock:
+            self.stopped = True
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+
+
+def _start(settings: Settings) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bowerbird.collection.worker_process"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    with suppress(OSError):  # it died at once; the first file will show how
+        _send(process.stdin, settings)
+    return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """Kill a process that nobody else uses and close its pipes; its exit code."""
+    process.kill()
+    code = process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
+    return code
 
 
 def _how_it_died(code: int) -> str:
@@ -182,7 +228,7 @@ def _memory_of(pid: int) -> int:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError, ValueError):
         return 0
-    return pages * 4096
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _send(pipe: IO[bytes], message: Any) -> None:

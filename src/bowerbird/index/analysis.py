@@ -18,23 +18,27 @@ from typing import Any
 import numpy as np
 
 from bowerbird.embeddings import Sparse
+from bowerbird.index.function_words import function_words
 from bowerbird.index.language import guess_language
 
-_PAIRED = "\u0e00-\u0eff\u1100-\u11ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
-_MARKS = (
-    "\u0300-\u036f\u064b-\u065f\u0670\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962-\u0963\u0981-\u0983\u09bc-\u09cd"
-)
-"""Accents and vowel signs that belong to a word although they are no letters."""
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_PAIRED = f"\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff{_HAN}\uac00-\ud7af"
+_MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0dff"
+"""Accents and vowel signs that belong to a word although they are no letters; the scripts of India as a whole."""
 _TOKEN = re.compile(rf"[{_PAIRED}]+|(?:[^\W{_PAIRED}]|[{_MARKS}])+")
 _FIRST_PAIRED = re.compile(rf"[{_PAIRED}]")
+_ONE_HAN = re.compile(rf"[{_HAN}]")
 STEMMERS = {
     "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek", "en": "english",
     "es": "spanish", "fi": "finnish", "fr": "french", "hi": "hindi", "hu": "hungarian", "id": "indonesian",
     "it": "italian", "nl": "dutch", "no": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian",
     "sv": "swedish", "tr": "turkish",
 }  # fmt: skip
+_PLAIN = str.maketrans({"ı": "i", "ł": "l", "đ": "d", "ø": "o", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
 MAX_WORD = 64
 """Longer runs of letters are no words; they are cut."""
+ENOUGH_WORDS = 2
+"""A query with so many words of content is searched by them alone; "die hard" and "the who" keep all their words."""
 
 
 def words(text: str) -> list[tuple[str, int, int]]:
@@ -50,9 +54,14 @@ def words(text: str) -> list[tuple[str, int, int]]:
 
 
 def terms(text: str, language: str = "") -> list[int]:
-    """The hashed terms of an item's text, in order. The language is guessed where it is not given."""
+    """The hashed terms of an item's text. The language is guessed where it is not given.
+
+    Chinese characters are terms by themselves too: many are words, and a query may be a single one.
+    """
     language = language or guess_language(text)
-    return [_hash(_stem(word, language)) for word, _, _ in words(unicodedata.normalize("NFKC", text))]
+    normal = unicodedata.normalize("NFKC", text)
+    hashed = [_hash(_stem(word, language)) for word, _, _ in words(normal)]
+    return hashed if normal.isascii() else hashed + [_hash(char) for char in _ONE_HAN.findall(normal)]
 
 
 def term_counts(texts: Sequence[str], languages: Sequence[str]) -> Sparse:
@@ -66,11 +75,26 @@ def term_counts(texts: Sequence[str], languages: Sequence[str]) -> Sparse:
 
 
 def query_terms(text: str, languages: Sequence[str]) -> list[tuple[int, ...]]:
-    """Per word of a query its alternatives: one hashed stem per language that the words may be in."""
+    """Per word of a query its alternatives: one hashed stem per language that the words may be in.
+
+    languages: those of the collection. Function words are left out of a query that says enough without them.
+    """
     normal = unicodedata.normalize("NFKC", text)
     guess = guess_language(normal)
-    candidates = [guess] if guess else ["", *languages]
-    return [tuple({_hash(_stem(word, language)) for language in candidates}) for word, _, _ in words(normal)]
+    # "" finds items whose own language could not be told; they are not stemmed
+    candidates = ["", guess] if guess in languages else ["", *languages, guess]
+    found = [word for word, _, _ in words(normal)]
+    telling = [word for word in found if not _is_function_word(word, candidates)]
+    if len(telling) >= ENOUGH_WORDS:
+        found = telling
+    return [tuple({_hash(_stem(word, language)) for language in candidates}) for word in found]
+
+
+def _is_function_word(word: str, languages: Sequence[str]) -> bool:
+    """In capitals it is an abbreviation: WHO, US, IT."""
+    if word.isupper() and len(word) > 1:
+        return False
+    return any(word.lower() in function_words(language) for language in languages)
 
 
 def matching_words(text: str, wanted: Container[int], language: str) -> list[tuple[int, int, int]]:
@@ -81,13 +105,17 @@ def matching_words(text: str, wanted: Container[int], language: str) -> list[tup
 
 @lru_cache(200_000)
 def _stem(word: str, language: str) -> str:
+    """The word in lower case without ending and accents. Letters that Unicode cannot take apart are spelt plainly."""
     folded = word.casefold()
     stemmer = _stemmer(language)
     if stemmer is not None and not _FIRST_PAIRED.match(folded):
         folded = stemmer.stemWord(folded)
     if folded.isascii():
         return folded
-    return "".join(char for char in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(char))
+    if _FIRST_PAIRED.match(folded):
+        return folded
+    apart = unicodedata.normalize("NFKD", folded)
+    return "".join(char for char in apart if not unicodedata.combining(char)).translate(_PLAIN)
 
 
 @cache

@@ -13,6 +13,9 @@ from bowerbird.index.top import top_k
 BLOCK_ROWS = 65_536
 """Rows that are widened to float32 at a time: about 100 MB at 384 dimensions."""
 
+BATCH = 256
+"""Queries that are scored at a time: their scores for a block take 64 MB."""
+
 
 @dataclass(frozen=True)
 class FlatIndex:
@@ -31,6 +34,11 @@ class FlatIndex:
 
         allowed: a mask over the collection's rows.
         """
+        if len(queries) > BATCH:
+            parts = [
+                self.search(Dense(queries.vectors[at : at + BATCH]), k, allowed) for at in range(0, len(queries), BATCH)
+            ]
+            return np.concatenate([rows for rows, _ in parts]), np.concatenate([scores for _, scores in parts])
         usable = np.arange(len(self.rows)) if allowed is None else np.flatnonzero(allowed[self.rows])
         wanted = min(k, len(usable))
         best = [(np.empty(0, np.int64), np.empty(0, np.float32))] * len(queries)

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 
-_SMALL_WORDS = {
+SMALL_WORDS = {
     "en": "the of and to in is that for it was with as on be by this are from at or an which not have what how",
     "de": "der die und das den von zu mit sich des auf für ist im dem nicht ein eine als auch es an werden wie was",
     "fr": "le la les des et du en un une est que dans qui pour au par sur pas plus ce avec sont quel quelle",
@@ -23,7 +23,7 @@ _SMALL_WORDS = {
     "uk": "і в не на що з по як у від за для це був його до та але або вони який є",
 }
 _LANGUAGES_OF_WORD: dict[str, list[str]] = {}
-for _language, _words in _SMALL_WORDS.items():
+for _language, _words in SMALL_WORDS.items():
     for _word in _words.split():
         _LANGUAGES_OF_WORD.setdefault(_word, []).append(_language)
 

@@ -7,7 +7,11 @@ from numpy.typing import NDArray
 
 
 def top_k(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """Positions of the k highest scores, best first; among equals the lower position comes first."""
+    """Positions of the k highest scores, best first; among equals the lower position comes first, NaN is last."""
+    if k <= 0:
+        return np.empty(0, np.int64)
+    if np.isnan(scores.max(initial=-np.inf)):
+        scores = np.where(np.isnan(scores), np.float32(-np.inf), scores)
     if k < len(scores):
         threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
         above = np.flatnonzero(scores > threshold)
