@@ -133,7 +133,7 @@ class Collection:
         """
         self._require_writable()
         with writer_lock(self.folder):
-            run = Ingest(self._store, self._encoders, settings or Settings(self._counter()), progress or Silent())
+            run = Ingest(self._store, self._encoders, settings or Settings(self.text_encoder), progress or Silent())
             try:
                 return run.run(paths, prune, jobs or min(2, os.cpu_count() or 1))
             finally:
@@ -143,9 +143,10 @@ class Collection:
         """Store items that a program made, in one commit. Items of a source replace those stored for it before."""
         self._require_writable()
         with writer_lock(self.folder):
-            return Ingest(self._store, self._encoders, Settings(self._counter()), Silent()).run_items(items)
+            return Ingest(self._store, self._encoders, Settings(self.text_encoder), Silent()).run_items(items)
 
-    def _counter(self) -> str:
+    @property
+    def text_encoder(self) -> str:
         """The encoder whose tokens measure passages."""
         return self._encoders["text"].id.spec if "text" in self._encoders else "e5"
 
@@ -197,6 +198,13 @@ class Collection:
             for r in roots.values()
         ]
         return sorted(records, key=lambda record: record.source)
+
+    def roots(self) -> list[tuple[FileRecord, Item]]:
+        """Every stored file with its root item."""
+        snapshot = self.snapshot()
+        files = self.files()
+        items = snapshot.items(snapshot.rows_of([file.id for file in files]))
+        return list(zip(files, items, strict=True))
 
     def stats(self) -> Stats:
         table = self._store.dataset().to_table(columns=["kind", "path"])

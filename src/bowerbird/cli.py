@@ -1,0 +1,58 @@
+"""The command line: one short file per command in bowerbird/commands, wired together here."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from bowerbird.commands import add, ask, demo, doctor, export, files, search
+
+app = typer.Typer(
+    name="bowerbird",
+    help="Put text, pictures, PDF pages, tables, sound and film into one library, and find them with any mix of words, "
+    "pictures and sound.",
+    epilog="Exit codes: 0 fine, 1 some files failed or nothing was found, 2 wrong use.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+app.command(epilog=add.EXAMPLES)(add.add)
+app.command(epilog=search.EXAMPLES)(search.search)
+app.command(epilog=ask.EXAMPLES)(ask.ask)
+app.command("list", epilog=files.LIST_EXAMPLES)(files.list_)
+app.command(epilog=files.SHOW_EXAMPLES)(files.show)
+app.command(epilog=files.REMOVE_EXAMPLES)(files.remove)
+app.command(epilog=doctor.STATS_EXAMPLES)(doctor.stats)
+app.command(epilog=doctor.DOCTOR_EXAMPLES)(doctor.doctor)
+app.command(epilog=export.EXAMPLES)(export.export)
+app.command(epilog=demo.EXAMPLES)(demo.demo)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from bowerbird import __version__
+
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Run a command; errors are one line, a closed pipe and Ctrl-C are quiet."""
+    from bowerbird.errors import BowerbirdError
+
+    try:
+        app()
+    except BowerbirdError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

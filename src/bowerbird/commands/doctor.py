@@ -1,0 +1,105 @@
+"""bowerbird stats, doctor"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bowerbird.commands.common import HERE, JsonOption, LibraryOption, examples, open_library, print_json
+
+STATS_EXAMPLES = examples("bowerbird stats", "bowerbird stats --json")
+DOCTOR_EXAMPLES = examples(
+    "bowerbird doctor                      what is installed, what is missing",
+    "bowerbird doctor --verify --repair    check every checksum; add damaged files again",
+)
+
+EXTRAS = {
+    "ocr": ("rapidocr", "text in scans and pictures"),
+    "speech": ("faster_whisper", "what is said in recordings and films"),
+    "heif": ("pillow_heif", "HEIC photos"),
+    "clip": ("transformers", "CLIP and SigLIP: far better search of photos"),
+    "sentence-transformers": ("sentence_transformers", "any text model of your choice"),
+}
+PACKAGES = ("bowerbird", "pylance", "onnxruntime", "pypdfium2", "av", "pillow", "numpy")
+BASIC = (
+    "the embedded image encoder is basic: it finds things, not people, actions or counts; for more: "
+    "pip install 'bowerbird[clip]' and a new library with --image-encoder clip:NAME (docs/encoders.md)"
+)
+
+
+def stats(library: LibraryOption = HERE, as_json: JsonOption = False) -> None:
+    """Count what is in the library and what it takes on disk."""
+    found = open_library(library).collection.stats()
+    if as_json:
+        print_json(asdict(found))
+        return
+    from bowerbird.show.terminal import print_stats
+
+    print_stats(found)
+
+
+def doctor(
+    library: LibraryOption = HERE,
+    verify: Annotated[bool, typer.Option("--verify", help="Check every checksum.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="With --verify: add damaged files again.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is installed, what is missing for the files in the library, and whether anything is damaged."""
+    report: dict[str, Any] = {
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "extras": {name: find_spec(module) is not None for name, (module, _) in EXTRAS.items()},
+        "advice": [],
+        "problems": [],
+        "repaired": [],
+    }
+    if (library / "library.json").exists():
+        report |= _of_library(library, verify, repair)
+    missing = [f"[{name}] {EXTRAS[name][1]}" for name, there in report["extras"].items() if not there]
+    report["advice"] += [f"not installed: {line}" for line in missing]
+    if as_json:
+        print_json(report)
+    else:
+        from bowerbird.show.terminal import print_doctor
+
+        print_doctor(report)
+    if report["problems"] and not report["repaired"]:
+        raise typer.Exit(1)
+
+
+def _of_library(path: Path, verify: bool, repair: bool) -> dict[str, Any]:
+    from bowerbird.collection.lock import holder
+
+    collection = open_library(path).collection
+    counts = collection.stats()
+    advice = [BASIC] if counts.fields.get("image", "").startswith("lite") else []
+    advice += [f"{failure.source} was left out: {failure.reason}" for failure in collection.failures()]
+    scanned = [file.source for file, item in collection.roots() if item.metadata.get("needs_ocr")]
+    if scanned:
+        advice.append(
+            f"{len(scanned)} files have pages without text, such as {scanned[0]}: pip install 'bowerbird[ocr]'"
+        )
+    checked = collection.verify(repair=repair) if verify else None
+    return {
+        "library": str(path),
+        "encoders": dict(counts.fields),
+        "writer": holder(path),
+        "bytes": dict(counts.bytes),
+        "advice": advice,
+        "problems": list(checked.problems) if checked else [],
+        "repaired": list(checked.repaired) if checked else [],
+        "verified": verify,
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"
