@@ -26,6 +26,7 @@ STALL_SECONDS = 120.0
 """A worker that gives nothing for so long is taken to hang."""
 MEMORY_BYTES = 4 << 30
 POLL_SECONDS = 0.25
+DYING_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,8 @@ class _Worker:
                     return
                 self._heard = time.monotonic()
         except (EOFError, OSError, pickle.UnpicklingError):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(DYING_SECONDS)  # its pipes close a moment before it is gone
             code = _end(process)
             if not self.stopped:
                 yield Chunk(job, last=True, error=self._verdict or _how_it_died(code))
