@@ -118,8 +118,8 @@ def _write(
 
 def _structure(columns: Mapping[str, Sequence[Any]]) -> Arrays:
     """Ids, kinds, and the rows of every row's parent, group and document."""
-    ids = np.array(columns["id"], "U24")
-    kinds = np.array(columns["kind"], "U8")
+    ids = np.array(columns["id"], str)
+    kinds = np.array(columns["kind"], str)
     row_of = {name: row for row, name in enumerate(columns["id"])}
     parents = np.array([row_of.get(parent, -1) for parent in columns["parent"]], np.int64)
     documents = np.arange(len(ids))

@@ -107,7 +107,7 @@ class Snapshot:
     def rows_of(self, ids: Sequence[str] | NDArray[Any]) -> Rows:
         """Rows of items by id; -1 where there is no such item."""
         order = self._order
-        names = np.asarray(ids, "U24")
+        names = np.asarray(ids, str)
         if not len(order):
             return np.full(len(names), -1, np.int64)
         at = np.searchsorted(self._sorted_ids, names).clip(max=len(order) - 1)

@@ -73,7 +73,8 @@ def _binary(path: str, head: bytes) -> str:
         return _BRANDS.get(head[8:12], "video/mp4")
     if head[:4] == b"PK\x03\x04":
         return _zip(path)
-    if head[0] == 0xFF and head[1:2] and head[1] & 0xE0 == 0xE0 and head[1] & 0x06:
+    # FF FE is no sound frame but the byte order mark of UTF-16
+    if head[0] == 0xFF and head[1:2] and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 and head[1] != 0xFE:
         return "audio/aac" if head[1] & 0xF6 == 0xF0 else "audio/mpeg"
     if b"%PDF-" in head[:1024]:
         return "application/pdf"
