@@ -103,7 +103,9 @@ def _zip(path: str) -> str:
 
 def _text(path: str, head: bytes) -> str:
     """A kind of plain text, or nothing if the bytes are no text."""
-    if b"\x00" in head.replace(b"\x00\x00\xfe\xff", b"") and head[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        head = head[: len(head) // 2 * 2].decode("utf-16", "ignore").encode()
+    if b"\x00" in head:
         return ""
     if sum(byte < 9 or (13 < byte < 32 and byte != 27) for byte in head) > len(head) // 10:
         return ""
