@@ -60,6 +60,10 @@ class Text:
     role: Role = "body"
     level: int = 0
 
+    def __post_init__(self) -> None:
+        if not self.text.isascii():
+            object.__setattr__(self, "text", well_formed(self.text))
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -115,6 +119,12 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     header: tuple[str, ...] = ()
     caption: str = ""
+
+    def __post_init__(self) -> None:
+        if not all(cell.isascii() for row in (self.header, *self.rows) for cell in row):
+            rows = tuple(tuple(map(well_formed, row)) for row in (self.header, *self.rows))
+            object.__setattr__(self, "header", rows[0])
+            object.__setattr__(self, "rows", rows[1:])
 
     def to_text(self) -> str:
         """Caption, header and rows as lines of cells joined by ' | '."""
@@ -204,6 +214,15 @@ class Item:
     def image(self) -> Image | None:
         """The first picture, if any."""
         return next((part for part in self.parts if isinstance(part, Image)), None)
+
+
+def well_formed(text: str) -> str:
+    """Text that every encoding of Unicode can hold: surrogates without their partner are replaced."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def text_of(parts: Iterable[Part]) -> str:
