@@ -15,6 +15,11 @@ from bowerbird.readers.blocks import Block
 from bowerbird.readers.passages import Passage, cut
 
 MAX_TEXT_BYTES = 200 << 20
+LEGACY = (
+    "cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256",
+    "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr",
+)  # fmt: skip
+"""Encodings that files before UTF-8 are in; guessing among all that exist misreads short texts."""
 _PARAGRAPH = re.compile(r"\S[^\n]*(?:\n[^\S\n]*\S[^\n]*)*")
 _DEFINITION = re.compile(
     r"^(?:async\s+def|def|class|function|func|fn|pub|impl|struct|enum|interface|type|public|private|static|export)\b",
@@ -39,7 +44,7 @@ def decode_bytes(raw: bytes) -> str:
             continue
     from charset_normalizer import from_bytes
 
-    best = from_bytes(raw[: 1 << 20]).best()
+    best = from_bytes(raw[: 1 << 20], cp_isolation=list(LEGACY)).best()
     return _clean(raw.decode(best.encoding if best else "utf-8", "replace"))
 
 

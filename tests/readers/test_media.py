@@ -1,0 +1,172 @@
+"""Recordings and films, made here by PyAV and read back."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bowerbird.errors import ReadError
+from bowerbird.items import Item, Video
+from bowerbird.readers import ReadOptions, read, source_file, subtitles
+from bowerbird.readers.shots import Look, find_shots
+from bowerbird.readers.silence import loudness, segments
+from bowerbird.readers.speech import speech_available
+from tests.shared import shared
+
+QUIET = ReadOptions(speech=False)
+RATE = 16_000
+
+
+def items(path: Path, options: ReadOptions = QUIET) -> list[Item]:
+    return list(read(source_file(str(path), path.name), options))
+
+
+def tone(seconds: float, pitch: float = 440.0) -> NDArray[np.float32]:
+    return (0.3 * np.sin(2 * np.pi * pitch * np.arange(int(seconds * RATE)) / RATE)).astype(np.float32)
+
+
+def silence(seconds: float) -> NDArray[np.float32]:
+    return np.zeros(int(seconds * RATE), np.float32)
+
+
+def write_sound(path: Path, samples: NDArray[np.float32], codec: str, **tags: str) -> None:
+    with av.open(str(path), "w") as container:
+        container.metadata.update(tags)
+        stream = container.add_stream(codec, rate=RATE)
+        stream.layout = "mono"
+        frame = av.AudioFrame.from_ndarray((samples * 32767).astype(np.int16)[None], "s16", "mono")
+        frame.rate, frame.pts = RATE, 0
+        resampler = av.AudioResampler(stream.format, "mono", RATE, frame_size=stream.codec_context.frame_size or 1024)
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            for packet in stream.encode(piece):
+                container.mux(packet)
+        for packet in stream.encode(None):
+            container.mux(packet)
+
+
+def write_film(path: Path, colours: list[tuple[int, int, int]], seconds: float = 2.0) -> None:
+    """One shot per colour, with a moving square so that frames differ."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 10)
+        for shot, colour in enumerate(colours):
+            for number in range(int(seconds * 10)):
+                picture = np.full((120, 160, 3), colour, np.uint8)
+                picture[40:60, 5 * number : 5 * number + 20] = 255 - picture[0, 0]
+                frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+                frame.pts = shot * int(seconds * 10) + number
+                for packet in stream.encode(frame):
+                    container.mux(packet)
+        for packet in stream.encode(None):
+            container.mux(packet)
+
+
+@pytest.mark.parametrize(
+    ("ending", "codec"), [("wav", "pcm_s16le"), ("flac", "flac"), ("m4a", "aac"), ("ogg", "libvorbis")]
+)
+def test_recordings_are_cut_at_silences(tmp_path: Path, ending: str, codec: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    write_sound(path, np.concatenate([tone(6), silence(3), tone(7, 880)]), codec, title="Two tones", artist="Nobody")
+    root, *found = items(path)
+    assert root.metadata["seconds"] == pytest.approx(16, abs=0.2)
+    assert [item.kind for item in found] == ["segment", "segment"]
+    spans = [(item.locator.start, item.locator.end) for item in found]
+    assert spans[0] == pytest.approx((0, 6), abs=0.2)
+    assert spans[1] == pytest.approx((9, 16), abs=0.2)
+    if ending in ("flac", "m4a"):
+        assert (root.title, root.metadata["author"]) == ("Two tones", "Nobody")
+    assert found[0].image is not None
+    assert found[0].image.open().size == (320, 80)
+
+
+def test_long_sound_is_divided_and_silence_is_dropped() -> None:
+    stretches = segments(loudness([tone(70)]))
+    assert all(stretch.end - stretch.start <= 30.1 for stretch in stretches)
+    assert sum(stretch.end - stretch.start for stretch in stretches) == pytest.approx(70, abs=0.2)
+    assert segments(loudness([silence(10)])) == []
+    assert segments(loudness([])) == []
+
+
+def test_films_are_cut_into_shots(tmp_path: Path) -> None:
+    write_film(tmp_path / "a.mp4", [(200, 30, 30), (30, 30, 200), (30, 160, 30)])
+    root, *shots = items(tmp_path / "a.mp4")
+    assert [(shot.locator.start, shot.locator.end) for shot in shots] == [
+        pytest.approx((0, 2), abs=0.11), pytest.approx((2, 4), abs=0.11), pytest.approx((4, 6), abs=0.21),
+    ]  # fmt: skip
+    colours = [np.asarray(shot.image.open())[5, 5] for shot in shots if shot.image]
+    assert [int(np.argmax(colour)) for colour in colours] == [0, 2, 1]
+    assert all(isinstance(shot.parts[0], Video) and shot.parent == root.id for shot in shots)
+    assert [item.id for item in items(tmp_path / "a.mp4")] == [root.id, *(shot.id for shot in shots)]
+
+
+def test_subtitles_beside_a_film(tmp_path: Path) -> None:
+    write_film(tmp_path / "a.mp4", [(200, 30, 30), (30, 30, 200)])
+    (tmp_path / "a.en.srt").write_text(
+        "1\n00:00:00,500 --> 00:00:01,500\n<i>A red</i> world\n\n2\n00:00:02,200 --> 00:00:03,800\nA blue one\nat last\n"
+    )
+    shots = items(tmp_path / "a.mp4")[1:]
+    assert [shot.text for shot in shots] == ["A red world", "A blue one at last"]
+
+
+def test_subtitle_formats() -> None:
+    vtt = "WEBVTT\n\nintro\n00:01.000 --> 00:02.500 align:start\nHello <b>there</b>\n"
+    assert [(line.start, line.end, line.text) for line in subtitles.parse(vtt)] == [(1.0, 2.5, "Hello there")]
+    ass = "[Events]\nDialogue: 0,0:00:01.00,0:00:02.50,Default,,0,0,0,,{\\i1}Good, day\\Nsir"
+    assert [(line.start, line.text) for line in subtitles.parse(ass)] == [(1.0, "Good, day sir")]
+
+
+def test_one_frame_and_long_shots() -> None:
+    grey = np.full((18, 32, 3), 0.5, np.float32)
+    assert [(shot.start, shot.end) for shot in find_shots([Look(0.0, grey)], 0.04)] == [(0.0, 0.04)]
+    still = [Look(second / 2, grey) for second in range(100)]
+    assert [round(shot.end - shot.start, 1) for shot in find_shots(still, 50.0)] == [16.7, 16.7, 16.7]
+
+
+def test_damaged_and_dishonest_media_are_refused(tmp_path: Path) -> None:
+    write_film(tmp_path / "good.mp4", [(1, 2, 3)])
+    good = (tmp_path / "good.mp4").read_bytes()
+    cases = {
+        "cut.mp4": good[: len(good) // 2],
+        "list.mp4": b"ffconcat version 1.0\nfile 'good.mp4'\n",
+        "list.m3u8": b"#EXTM3U\n#EXTINF:10,\ngood.mp4\n",
+        "head.wav": b"RIFF\xff\xff\xff\xffWAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00",
+        "zeros.mp4": b"\x00\x00\x00\x18ftypisom" + b"\x00" * 4000,
+        "ogg.ogg": b"OggS" + bytes(range(256)) * 8,
+    }
+    for name, content in cases.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        file = source_file(str(path), name)
+        if file.media_type.startswith("text/"):
+            continue  # told to be text, so it is never opened as media
+        with pytest.raises(ReadError):
+            list(read(file, QUIET))
+
+
+def test_playlists_named_as_films_are_not_followed(tmp_path: Path) -> None:
+    from bowerbird.readers.media import opened
+
+    write_film(tmp_path / "good.mp4", [(1, 2, 3)])
+    (tmp_path / "list.ffconcat").write_text("ffconcat version 1.0\nfile 'good.mp4'\n")
+    with pytest.raises(ReadError), opened(str(tmp_path / "list.ffconcat"), "list"):
+        pass
+
+
+def test_known_cuts_are_found() -> None:
+    path = shared("video/moments") / "album3.mp4"
+    starts = [item.locator.start for item in items(path) if item.kind == "shot"]
+    assert len(starts) == 36
+
+
+def test_spoken_words_are_transcribed() -> None:
+    if not speech_available():
+        pytest.skip("needs the extra 'speech'")
+    clips = sorted((shared("audio/fsdd-subset") / "recordings").glob("*"))[:1]
+    found = items(clips[0], ReadOptions(speech=True))
+    assert [item.kind for item in found][:2] == ["document", "segment"]
