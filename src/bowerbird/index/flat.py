@@ -11,7 +11,9 @@ from bowerbird.embeddings import Dense, Floats
 from bowerbird.index.top import top_k
 
 BLOCK_ROWS = 65_536
-"""Rows that are widened to float32 at a time: about 100 MB at 384 dimensions."""
+"""Rows whose scores are ranked at a time."""
+TILE_ROWS = 2048
+"""Rows that are widened to float32 at a time: 3 MB at 384 dimensions stay in the processor's cache."""
 
 BATCH = 256
 """Queries that are scored at a time: their scores for a block take 64 MB."""
@@ -44,9 +46,7 @@ class FlatIndex:
         best = [(np.empty(0, np.int64), np.empty(0, np.float32))] * len(queries)
         for start in range(0, len(usable), BLOCK_ROWS):
             block = usable[start : start + BLOCK_ROWS]
-            contiguous = len(block) == block[-1] - block[0] + 1
-            part = self.vectors[block[0] : block[-1] + 1] if contiguous else self.vectors[block]
-            scores = queries.vectors.astype(np.float32, copy=False) @ part.astype(np.float32, copy=False).T
+            scores = self._score(queries.vectors, block)
             for number, reached in enumerate(scores):
                 top = top_k(reached, wanted)
                 best[number] = merge(best[number], (block[top], reached[top]), wanted)
@@ -56,6 +56,17 @@ class FlatIndex:
             rows[number, : len(places)] = self.rows[places]
             found[number, : len(places)] = reached
         return rows, found
+
+    def _score(self, queries: Floats, block: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Inner products of all queries with the vectors at some ascending places, a tile at a time."""
+        queries = queries.astype(np.float32, copy=False)
+        scores = np.empty((len(queries), len(block)), np.float32)
+        for start in range(0, len(block), TILE_ROWS):
+            tile = block[start : start + TILE_ROWS]
+            contiguous = len(tile) == tile[-1] - tile[0] + 1
+            part = self.vectors[tile[0] : tile[-1] + 1] if contiguous else self.vectors[tile]
+            np.matmul(queries, part.astype(np.float32, copy=False).T, out=scores[:, start : start + len(tile)])
+        return scores
 
 
 Hits = tuple[NDArray[np.int64], NDArray[np.float32]]
