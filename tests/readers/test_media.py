@@ -68,7 +68,7 @@ def write_film(path: Path, colours: list[tuple[int, int, int]], seconds: float =
 
 
 @pytest.mark.parametrize(
-    ("ending", "codec"), [("wav", "pcm_s16le"), ("flac", "flac"), ("m4a", "aac"), ("ogg", "libvorbis")]
+    ("ending", "codec"), [("wav", "pcm_s16le"), ("flac", "flac"), ("m4a", "aac"), ("ogg", "libopus")]
 )
 def test_recordings_are_cut_at_silences(tmp_path: Path, ending: str, codec: str) -> None:
     path = tmp_path / f"a.{ending}"
@@ -108,7 +108,8 @@ def test_films_are_cut_into_shots(tmp_path: Path) -> None:
 def test_subtitles_beside_a_film(tmp_path: Path) -> None:
     write_film(tmp_path / "a.mp4", [(200, 30, 30), (30, 30, 200)])
     (tmp_path / "a.en.srt").write_text(
-        "1\n00:00:00,500 --> 00:00:01,500\n<i>A red</i> world\n\n2\n00:00:02,200 --> 00:00:03,800\nA blue one\nat last\n"
+        "1\n00:00:00,500 --> 00:00:01,500\n<i>A red</i> world\n\n"
+        "2\n00:00:02,200 --> 00:00:03,800\nA blue one\nat last\n"
     )
     shots = items(tmp_path / "a.mp4")[1:]
     assert [shot.text for shot in shots] == ["A red world", "A blue one at last"]

@@ -64,14 +64,15 @@ def untrained(rows: Array, synsets: Path, pairs: list[Pair], encoder: Lite) -> d
     vectors = unit(sum(share[name] * unit(raw[name] - mean) for name in share))
     _, pooled = features(pairs, encoder)
     centre, scale = pooled.mean(axis=0), pooled.std(axis=0) + 1e-2
-    _, _, axes = np.linalg.svd(((pooled - centre) / scale).astype(np.float32), full_matrices=False)
+    _, spread, axes = np.linalg.svd(((pooled - centre) / scale).astype(np.float32), full_matrices=False)
+    look = axes[:VISUAL].T * (spread[0] / spread[:VISUAL])  # every axis counts the same: outlines R@1 3.2 to 4.3
     return {
         "classes": vectors,
         "ridge": ridge(rows, vectors),
         "text_mean": mean,
         "feature_mean": centre,
         "feature_scale": scale,
-        "visual": axes[:VISUAL].T,
+        "visual": look,
         "conse": np.array(CONSE, np.float32),
     }
 

@@ -19,8 +19,10 @@ def demo(
     html: Annotated[Path, typer.Option(help="The page of results.")] = Path("demo.html"),
 ) -> None:
     """Index the example files, search them in seven ways, ask a question, and write a page of it all."""
-    if not (folder / "tour.json").is_file():
-        raise CollectionError(f"no tour.json in {folder}: run the demo in a clone of the repository")
+    if not folder.is_dir():
+        raise CollectionError(
+            f"no folder {folder}: run the demo in a clone of the repository, or name one by --examples"
+        )
     from bowerbird.show.tour import tour
 
     tour(folder, library, html)

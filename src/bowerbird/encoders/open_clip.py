@@ -69,7 +69,7 @@ def load(argument: str) -> OpenClip:
     try:
         import open_clip
     except ImportError as error:
-        raise MissingExtra("clip", "the encoder open_clip") from error
+        raise MissingExtra("open-clip", "the encoder open_clip") from error
     except RuntimeError as error:  # a torchvision built for another torch
         raise BowerbirdError(
             f"open_clip cannot be imported ({error}): install torch and torchvision together"

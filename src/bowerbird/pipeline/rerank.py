@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.embeddings import MultiVector
 from bowerbird.index.maxsim import maxsim
+from bowerbird.pipeline.retrieve import words_of
 from bowerbird.pipeline.stage import Stage
 from bowerbird.ranking import Ranking
 
@@ -30,7 +31,8 @@ class LateInteraction(Stage):
 
     def __call__(self, ranking: Ranking) -> Ranking:
         ranking = ranking.top(self.depth)
-        queries = self.snapshot.encoder("text").encode_queries([query.parts for query in ranking.queries]).tokens
+        parts = [query.parts if words_of(query) else () for query in ranking.queries]
+        queries = self.snapshot.encoder("text").encode_queries(parts).tokens
         if queries is None or not len(ranking.ids):
             return ranking
         documents = self.snapshot.tokens(self.snapshot.rows_of(ranking.ids))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.embeddings import Dense
-from bowerbird.items import MODALITY_OF, Query
+from bowerbird.items import MODALITY_OF, Image, Parts, Query
 from bowerbird.pipeline.stage import Stage
 from bowerbird.ranking import Ranking
 
@@ -39,7 +39,7 @@ class Lexical(Stage):
     k: int = 200
 
     def __call__(self, ranking: Ranking) -> Ranking:
-        texts = [query.text for query in ranking.queries]
+        texts = [words_of(query) for query in ranking.queries]
         rows, raw = np.full((len(texts), self.k), -1, np.int64), np.zeros((len(texts), self.k), np.float32)
         for numbers, mask in by_filter(self.snapshot, ranking.queries):
             rows[numbers], raw[numbers] = self.snapshot.lexical([texts[n] for n in numbers], self.k, mask)
@@ -74,9 +74,18 @@ class Nearest(Stage):
         return f"Nearest({self.field!r})"
 
 
+def words_of(query: Query) -> str:
+    """What a query says about the words of its answers: nothing if it is about a picture, as its words then say
+    how the picture should differ."""
+    return "" if any(isinstance(part, Image) for part in query.parts) else query.text
+
+
 def query_vectors(snapshot: Snapshot, field: str, queries: Sequence[Query]) -> Dense:
     """n × dim query vectors of a field; zero rows for queries with no part that its encoder takes."""
-    vectors = snapshot.encoder(field).encode_queries([query.parts for query in queries]).dense
+    encoder = snapshot.encoder(field)
+    pictured = "image" in encoder.inputs
+    parts: list[Parts] = [query.parts if pictured or words_of(query) else () for query in queries]
+    vectors = encoder.encode_queries(parts).dense
     if vectors is None:
         raise ValueError(f"field {field!r} has no dense vectors: its encoder gives token vectors only")
     return vectors

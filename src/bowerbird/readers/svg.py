@@ -120,6 +120,10 @@ def _drawn(file: SourceFile, root: Any, width: float, height: float, side: int) 
     import resvg_py
     from lxml import etree
 
+    root.set("width", f"{width:g}")  # resvg takes neither all units nor a missing view box
+    root.set("height", f"{height:g}")
+    if not root.get("viewBox"):
+        root.set("viewBox", f"0 0 {width:g} {height:g}")
     try:
         png = resvg_py.svg_to_bytes(
             svg_string=etree.tostring(root, encoding="unicode", with_tail=False),

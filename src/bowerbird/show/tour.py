@@ -1,8 +1,9 @@
-"""The demonstration: a list of questions in tour.json, run on a folder of example files."""
+"""The demonstration: the questions of tour.json, run on a folder of example files."""
 
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +19,7 @@ HITS = 4
 
 
 def tour(folder: Path, library_folder: Path, html: Path) -> None:
-    """Add the folder, run every stop of its tour.json, write the page.
+    """Add the folder, run every stop of the tour, write the page.
 
     A stop has a `heading` and either `ask` (a question) or `text` and `image` (a path below the folder), and may
     have `modality`.
@@ -29,7 +30,7 @@ def tour(folder: Path, library_folder: Path, html: Path) -> None:
         report = library.add(folder, progress=progress)
     print_report(report)
     sections = []
-    for stop in json.loads((folder / "tour.json").read_text("utf8")):
+    for stop in json.loads((files(__package__) / "tour.json").read_text("utf8")):
         console.rule(Text(stop["heading"]), align="left")
         if "ask" in stop:
             console.print(Text(stop["ask"], "bold"))

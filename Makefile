@@ -1,0 +1,67 @@
+# make demo   sets up, indexes examples/, searches them, writes demo.html
+# make test   sets up, runs all tests
+# make lint   formatting, lint, types
+# make bench  quality and speed tables (needs ../shared/data)
+# make docs   checks that every command in the guides runs
+# make lock   resolves the locked versions anew
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+TORCH := torch==2.13.0
+MODELS := transformers==5.23.0 sentence-transformers==6.2.0
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: demo test lint bench docs lock clean help
+
+help:
+	@sed -n 's/^# //p' Makefile | head -6
+
+$(VENV)/.made:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# the library and what it needs, in locked versions
+$(VENV)/.core: $(VENV)/.made requirements/core.lock pyproject.toml
+	$(PIP) install -q --require-hashes -r requirements/core.lock
+	$(PIP) install -q --no-deps -e .
+	@touch $@
+
+# and what tests need: extras, tools, and torch for the encoders of other people's models
+$(VENV)/.tools: $(VENV)/.core requirements/test.lock
+	$(PIP) install -q --require-hashes -r requirements/test.lock
+	@touch $@
+
+$(VENV)/.models: $(VENV)/.tools
+	$(PIP) install -q $(TORCH)
+	$(PIP) install -q $(TORCH) $(MODELS)
+	@touch $@
+
+demo: $(VENV)/.core
+	$(BIN)/bowerbird demo
+
+test: $(VENV)/.models
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.tools
+	$(BIN)/python -m benchmarks.quality
+	$(BIN)/python -m benchmarks.speed
+
+docs: $(VENV)/.tools
+	$(BIN)/python -m pytest tests/test_docs.py
+
+lock: $(VENV)/.made
+	$(PIP) install -q uv
+	$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate -o requirements/core.lock
+	$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --extra heif --extra ocr --extra speech --group dev -o requirements/test.lock
+
+clean:
+	rm -rf $(VENV) demo-library demo.html build
