@@ -6,7 +6,6 @@ One folder per version of the collection. Row r of every array is the r-th live 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 import zlib
@@ -69,23 +68,27 @@ def open_or_build(
             return Derived(folder)
         except (ValueError, OSError, KeyError):
             shutil.rmtree(folder, ignore_errors=True)
-    parent = home if _writable(home) else Path(tempfile.mkdtemp(prefix="bowerbird-"))
-    fresh = Path(tempfile.mkdtemp(prefix="building-", dir=parent))
-    _write(fresh, columns, packs, fields)
-    try:
-        fresh.rename(parent / folder.name)
-    except OSError:  # another process was first
-        shutil.rmtree(fresh, ignore_errors=True)
-    _forget_older(parent, version)
-    return Derived(parent / folder.name)
-
-
-def _writable(home: Path) -> bool:
     try:
         home.mkdir(exist_ok=True)
+        return _build(home, version, columns, packs, fields)
+    except OSError:  # a read-only folder or a full disk: search from a place of our own
+        return _build(Path(tempfile.mkdtemp(prefix="bowerbird-")), version, columns, packs, fields)
+
+
+def _build(
+    home: Path, version: int, columns: Mapping[str, Sequence[Any]], packs: Mapping[str, Pack], fields: Sequence[str]
+) -> Derived:
+    """Write the files of a version aside and put them in place as a whole."""
+    fresh = Path(tempfile.mkdtemp(prefix="building-", dir=home))
+    try:
+        _write(fresh, columns, packs, fields)
+        fresh.rename(home / f"v{version}")
     except OSError:
-        return False
-    return os.access(home, os.W_OK)
+        shutil.rmtree(fresh, ignore_errors=True)
+        if not (home / f"v{version}").exists():  # otherwise another process was first
+            raise
+    _forget_older(home, version)
+    return Derived(home / f"v{version}")
 
 
 def _forget_older(home: Path, version: int) -> None:

@@ -87,7 +87,7 @@ class Store:
             if left is None:
                 emptied.append(number)
             else:
-                changed.append(left.metadata)
+                changed.append(getattr(left, "metadata", left))  # pylance gives either
         new = lance.fragment.write_fragments(rows, str(self.table), schema=schema()) if rows is not None else []
         if not (changed or emptied or new):
             return int(dataset.version)
