@@ -13,6 +13,7 @@ import numpy as np
 
 import bowerbird as bb
 from bowerbird.collection.snapshot import Snapshot
+from bowerbird.collection.workers import Settings
 from bowerbird.readers.base import ReadOptions
 from bowerbird.readers.blocks import Block
 from bowerbird.readers.passages import cut
@@ -47,7 +48,7 @@ class Set:
         if self.items:
             library.add_items(self.items)
         if self.files:
-            library.add(*self.files)
+            library.collection.add(self.files, settings=Settings("e5", ocr=False, speech=False))
 
     def names(self, snapshot: Snapshot) -> dict[str, str]:
         """The document that every item stands for: for files NAME#PAGE, with pages from 0 as MMDocIR counts."""

@@ -1,0 +1,117 @@
+"""Speed of adding and searching, memory and disk.
+
+    python -m benchmarks.speed                   # add rates; search at 10,000 and 100,000 items
+    python -m benchmarks.speed --sizes 10000
+
+Large collections are filled with 1,000 real passages, encoded once and repeated with noise on their vectors, so that
+the search does all its work on real word statistics; adding them is not timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+
+import bowerbird as bb
+from benchmarks import sets
+from bowerbird.collection.batch import field_arrays, lexical_arrays, picture_arrays
+from bowerbird.collection.packs import write_pack
+from bowerbird.collection.schema import FileInfo, schema, to_row
+from bowerbird.collection.workers import Settings
+from bowerbird.embeddings import Dense, Embedding, MultiVector
+from bowerbird.encoders import load, token_counter
+from bowerbird.index.analysis import term_counts
+from bowerbird.readers.base import ReadOptions
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+BASE = 1000
+TOKENS = 64
+"""Token vectors kept per passage in the large collections, to bound their size on disk."""
+QUERIES = 100
+
+
+def adding(console: Console) -> None:
+    """Items per second of the example files by kind, everything included, without OCR and speech."""
+    table = Table("files", "items", "seconds", "items/s", "KB on disk per item", title="adding")
+    for kind in ("papers", "photos", "slides", "web", "tables", "video", "mail"):
+        with tempfile.TemporaryDirectory() as folder:
+            library = bb.open(f"{folder}/library")
+            library.search("warm up")
+            report = library.collection.add([EXAMPLES / kind], settings=Settings("e5", ocr=False, speech=False))
+            size = sum(library.collection.stats().bytes.values()) / report.items / 1000
+            rate = f"{report.items / report.seconds:.1f}"
+            table.add_row(kind, str(report.items), f"{report.seconds:.1f}", rate, f"{size:.0f}")
+    console.print(table)
+
+
+def fill(library: bb.Library, count: int) -> list[str]:
+    """Store `count` items; the texts of the base set."""
+    options = ReadOptions(count_tokens=token_counter("e5"))
+    items = list(sets.documents(sets.DATA / "text/cranfield/corpus.jsonl", options))[:BASE]
+    texts = [item.text for item in items]
+    encoded = load("e5").encode_items([item.parts for item in items])
+    assert encoded.dense is not None
+    assert encoded.tokens is not None
+    random = np.random.default_rng(0)
+    counts = term_counts(texts, ["en"] * BASE)
+    store = library.collection._store
+    for start in range(0, count, BASE):
+        dense = encoded.dense.vectors + 0.02 * random.standard_normal(encoded.dense.vectors.shape, np.float32)
+        tokens = MultiVector.of([encoded.tokens[row][:TOKENS] for row in range(BASE)])
+        arrays = lexical_arrays(counts) | picture_arrays([b""] * BASE)
+        arrays |= field_arrays("text", range(BASE), Embedding(Dense(dense).normalized(), tokens))
+        pack = write_pack(library.collection.folder / "packs", arrays)
+        rows = []
+        for slot, item in enumerate(items):
+            made = bb.Item(f"{start + slot:08}", "passage", item.parts, bb.Locator(f"{start}-{slot}"), title=item.title)
+            rows.append({**to_row(made, FileInfo(f"item:{start}-{slot}", "", 0, 0.0), "en", slot), "pack": pack})
+        store.replace([], pa.Table.from_pylist(rows, schema=schema()))
+    return texts
+
+
+def searching(console: Console, sizes: list[int]) -> None:
+    table = Table(
+        "items", "index build s", "open ms", "p50 ms", "p95 ms", "batch of 100, ms/query", "MB disk", "peak MB"
+    )
+    table.title = "searching: encoding, BM25, vectors, late interaction, evidence"
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            library = bb.open(f"{folder}/library", fields={"text": "e5"})
+            fill(library, size)
+            asked = [
+                str(query.text) for query in sets.beir("text/cranfield", ReadOptions()).queries["cranfield"].queries
+            ]
+            started = time.perf_counter()
+            library.search("warm up")
+            built = time.perf_counter() - started
+            started = time.perf_counter()
+            bb.open(f"{folder}/library").collection.snapshot().rows_of(["0"])
+            opened = (time.perf_counter() - started) * 1000
+            took = [library.search(text).took_ms for text in asked[:QUERIES]]
+            batch = library.search_many(asked[QUERIES : 2 * QUERIES])[0].took_ms / QUERIES
+            disk = sum(library.collection.stats().bytes.values()) / 1e6
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+            figures = [built, opened, float(np.median(took)), float(np.percentile(took, 95)), batch, disk, peak]
+            table.add_row(f"{size:,}", *(f"{figure:.1f}" for figure in figures))
+    console.print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="*", default=[10_000, 100_000])
+    console = Console(width=120)
+    sizes = parser.parse_args().sizes
+    adding(console)
+    searching(console, sizes)
+
+
+if __name__ == "__main__":
+    main()
