@@ -76,6 +76,7 @@ def main() -> None:
         "tables": lambda: sets.beir("tables/wikitablequestions-subset", options, every=10),
         "mmdocir": sets.pages,
         "photos": sets.photos,
+        "mixed": lambda: sets.mixed(options),
         "stamps": sets.stamps,
         "emoji": sets.emoji,
     }

@@ -107,11 +107,11 @@ def pages() -> Set:
     return Set(files=(at / "pdfs",), queries={"mmdocir pages": asked(at / "queries.jsonl", judged)})
 
 
-def xquad(options: ReadOptions) -> Set:
-    """English passages, asked in several languages."""
+def xquad(options: ReadOptions, every: int = 4) -> Set:
+    """English passages, asked in several languages by every n-th question."""
     at = DATA / "text/xquad-crosslingual"
     judged = qrels(at / "qrels/test.tsv")
-    asked_in = {f"xquad {lang}→en": asked(at / f"queries/{lang}.jsonl", judged) for lang in ("en", "de", "zh")}
+    asked_in = {f"xquad {lang}→en": asked(at / f"queries/{lang}.jsonl", judged, every) for lang in ("en", "de", "zh")}
     return Set(items=tuple(documents(at / "corpus/en.jsonl", options)), queries=asked_in)
 
 
@@ -125,6 +125,18 @@ def photos() -> Set:
     return Set(
         items=tuple(picture(entry["id"], at / entry["image"]) for entry in entries),
         queries={f"photos {lang}": Queries(tuple(map(bb.Query.of, texts)), own) for lang, texts in captions.items()},
+    )
+
+
+def mixed(options: ReadOptions) -> Set:
+    """Photos and passages in one collection: captions should find photos, questions passages."""
+    pictures, passages = photos(), xquad(options)
+    return Set(
+        items=(*pictures.items, *passages.items),
+        queries={
+            "mixed: captions→photos": pictures.queries["photos en"],
+            "mixed: questions→passages": passages.queries["xquad en→en"],
+        },
     )
 
 
