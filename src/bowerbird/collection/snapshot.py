@@ -53,6 +53,8 @@ class Snapshot:
         self._encoders = encoders
         self._folder = folder
         self._open_packs: dict[str, Pack] = {}
+        self._samples: dict[tuple[str, int], Dense] = {}
+        self._token_samples: dict[tuple[str, int], MultiVector] = {}
 
     @cached_property
     def _derived(self) -> Derived:
@@ -162,9 +164,11 @@ class Snapshot:
 
     def sample(self, field: str, count: int) -> Dense:
         """Up to `count` vectors of a field, the same ones every time."""
-        index = self._derived.flat(field)
-        chosen = np.random.default_rng(0).permutation(len(index))[:count]
-        return Dense(np.asarray(index.vectors[np.sort(chosen)], np.float32))
+        if (field, count) not in self._samples:
+            index = self._derived.flat(field)
+            chosen = np.random.default_rng(0).permutation(len(index))[:count]
+            self._samples[field, count] = Dense(np.asarray(index.vectors[np.sort(chosen)], np.float32))
+        return self._samples[field, count]
 
     def tokens(self, rows: Rows, field: str = "text") -> MultiVector:
         """Token vectors of rows; an empty set where a row has none."""
@@ -179,9 +183,11 @@ class Snapshot:
 
     def sample_tokens(self, count: int, field: str = "text") -> MultiVector:
         """Token vectors of up to `count` rows, the same ones every time."""
-        filled = np.flatnonzero(self._derived.array(f"{field}.token_row") >= 0)
-        chosen = np.random.default_rng(0).permutation(len(filled))[:count]
-        return self.tokens(filled[np.sort(chosen)], field)
+        if (field, count) not in self._token_samples:
+            filled = np.flatnonzero(self._derived.array(f"{field}.token_row") >= 0)
+            chosen = np.random.default_rng(0).permutation(len(filled))[:count]
+            self._token_samples[field, count] = self.tokens(filled[np.sort(chosen)], field)
+        return self._token_samples[field, count]
 
     def items(self, rows: Rows) -> list[Item]:
         """Whole items, their pictures as thumbnails."""

@@ -83,7 +83,14 @@ def _word_share(
     asked: _Asked, matches: Sequence[tuple[int, int, int]], spans: Sequence[tuple[int, int]]
 ) -> NDArray[np.float64]:
     """Per sentence the share of the query's word weight that it holds."""
-    return np.array([asked.words.share(word for a, _, word in matches if start <= a < end) for start, end in spans])
+    starts = np.array([start for start, _ in spans])
+    words_of: dict[int, list[int]] = {}
+    for place, _, word in matches:
+        words_of.setdefault(int(np.searchsorted(starts, place, side="right")) - 1, []).append(word)
+    shares = np.zeros(len(spans))
+    for sentence, words in words_of.items():
+        shares[max(sentence, 0)] = asked.words.share(words)
+    return shares
 
 
 def _token_match(
@@ -94,12 +101,13 @@ def _token_match(
     if not pieces or not len(asked.tokens):
         return np.zeros(len(spans))
     sentence = _sentence_of_pieces(pieces, text, spans)
-    similarity = vectors @ asked.tokens.T
+    inside = np.flatnonzero(sentence >= 0)
     scores = np.zeros(len(spans))
-    for number in range(len(spans)):
-        mine = similarity[sentence == number]
-        if len(mine):
-            scores[number] = mine.max(axis=0).mean()
+    if len(inside):
+        sentence = sentence[inside]
+        first = np.concatenate([[0], np.flatnonzero(np.diff(sentence)) + 1])  # sentences come in order
+        similarity = vectors[inside] @ asked.tokens.T
+        scores[sentence[first]] = np.maximum.reduceat(similarity, first, axis=0).mean(axis=1)
     return scores
 
 
@@ -110,8 +118,9 @@ def _sentence_of_pieces(pieces: Sequence[str], text: str, spans: Sequence[tuple[
     """
     letters = np.array([len(piece.replace("▁", "")) for piece in pieces])
     left = np.cumsum(letters[::-1])[::-1]  # letters from each piece to the end
-    remaining = np.array([sum(not char.isspace() for char in text[start:]) for start, _ in spans])
-    return np.array([int(np.sum(remaining >= amount)) - 1 for amount in left])
+    before = np.concatenate([[0], np.cumsum([not char.isspace() for char in text])])
+    remaining = before[-1] - before[[start for start, _ in spans]]  # falling from sentence to sentence
+    return np.searchsorted(-remaining, -left, side="right") - 1
 
 
 def _window(spans: Sequence[tuple[int, int]], best: int) -> tuple[int, int]:
