@@ -40,7 +40,7 @@ def pipelines(snapshot: Snapshot) -> dict[str, Stage]:
     return {
         "BM25": Lexical(snapshot) >> group,
         "dense": Nearest(snapshot, "text") >> group,
-        "late interaction": 0 * Nearest(snapshot, "text") >> tokens >> group,
+        "late interaction": 0 * (Nearest(snapshot, "text") % 100) >> tokens >> group,
         "picture": Nearest(snapshot, "image") >> group,
         "default": default_pipeline(snapshot, "none"),
     }

@@ -35,10 +35,15 @@ class LateInteraction(Stage):
         queries = self.snapshot.encoder("text").encode_queries(parts).tokens
         if queries is None or not len(ranking.ids):
             return ranking
-        documents = self.snapshot.tokens(self.snapshot.rows_of(ranking.ids))
-        query = ranking.query_of_hit
         mean, deviation = self.chance(queries)
-        scores = (maxsim(queries, documents, query) - mean[query]) / deviation[query]
+        query = ranking.query_of_hit
+        rows = self.snapshot.rows_of(ranking.ids)
+        raw = np.full(len(rows), np.nan, np.float32)
+        for number in np.flatnonzero(queries.lengths):  # one query at a time bounds the memory of its candidates
+            mine = slice(ranking.offsets[number], ranking.offsets[number + 1])
+            documents = self.snapshot.tokens(rows[mine])
+            raw[mine] = maxsim(queries, documents, np.full(len(documents), number))
+        scores = (raw - mean[query]) / deviation[query]
         matched = {**ranking.matched, "tokens": scores}
         return Ranking.from_hits(
             ranking.queries, query, ranking.ids, ranking.scores + np.nan_to_num(scores), matched, ranking.places
