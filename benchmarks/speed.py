@@ -23,13 +23,13 @@ from rich.table import Table
 import bowerbird as bb
 from benchmarks import sets
 from bowerbird.collection.batch import field_arrays, lexical_arrays, picture_arrays
-from bowerbird.collection.packs import write_pack
 from bowerbird.collection.schema import FileInfo, schema, to_row
 from bowerbird.collection.workers import Settings
 from bowerbird.embeddings import Dense, Embedding, MultiVector
 from bowerbird.encoders import load, token_counter
 from bowerbird.index.analysis import term_counts
 from bowerbird.readers.base import ReadOptions
+from bowerbird.storage.packs import write_pack
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 BASE = 1000

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bowerbird.collection.packs import Pack
 from bowerbird.embeddings import Embedding, MultiVector, Sparse
 from bowerbird.errors import CollectionError
+from bowerbird.storage.packs import Pack
 
 
 def field_arrays(field: str, slots: Sequence[int], embedding: Embedding) -> dict[str, NDArray[Any]]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bowerbird.collection.fields import DEFAULT_FIELDS
-from bowerbird.collection.files import write_atomically
 from bowerbird.collection.ingest import AddReport, Failure, Ingest
 from bowerbird.collection.lock import writer_lock
 from bowerbird.collection.progress import Progress, Silent
@@ -20,6 +19,7 @@ from bowerbird.collection.verify import VerifyReport, damaged_sources
 from bowerbird.collection.workers import Settings
 from bowerbird.errors import CollectionError, EncoderMismatch
 from bowerbird.items import Item
+from bowerbird.storage.files import write_atomically
 
 if TYPE_CHECKING:
     from bowerbird.encoders.base import Encoder

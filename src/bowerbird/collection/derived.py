@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bowerbird.collection.packs import Pack
 from bowerbird.embeddings import Sparse
 from bowerbird.index.flat import FlatIndex
 from bowerbird.index.lexical import LexicalIndex
+from bowerbird.storage.packs import Pack
 
 GROUPING = frozenset({"page", "image", "shot", "segment"})
 """Kinds that stand for everything inside them when hits are grouped."""

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from bowerbird.collection.batch import field_arrays, lexical_arrays, picture_arrays
 from bowerbird.collection.fields import field_input, text_input
-from bowerbird.collection.files import digest_file
-from bowerbird.collection.packs import write_pack
 from bowerbird.collection.progress import Progress
 from bowerbird.collection.schema import FileInfo, schema, to_row
 from bowerbird.collection.store import Store
@@ -23,6 +21,8 @@ from bowerbird.errors import ReadError
 from bowerbird.index.analysis import term_counts
 from bowerbird.index.language import guess_language
 from bowerbird.items import Item, source_name, text_of
+from bowerbird.storage.files import digest_file
+from bowerbird.storage.packs import write_pack
 
 if TYPE_CHECKING:
     from bowerbird.encoders.base import Encoder

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from bowerbird.collection.batch import read_picture, read_tokens
 from bowerbird.collection.derived import Derived, open_or_build
 from bowerbird.collection.filters import columns_of, evaluate, parse
-from bowerbird.collection.packs import Pack
 from bowerbird.collection.schema import from_row
 from bowerbird.embeddings import Dense, MultiVector
 from bowerbird.index.analysis import matching_words, query_terms
 from bowerbird.items import Item
+from bowerbird.storage.packs import Pack
 
 if TYPE_CHECKING:
     from bowerbird.encoders.base import Encoder

@@ -16,9 +16,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bowerbird.collection.files import digest_file, sync_file, sync_folder
 from bowerbird.collection.schema import schema
 from bowerbird.errors import CollectionError
+from bowerbird.storage.files import digest_file, sync_file, sync_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa

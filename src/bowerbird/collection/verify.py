@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bowerbird.collection.packs import Pack
 from bowerbird.collection.store import Store
 from bowerbird.errors import CollectionError
+from bowerbird.storage.packs import Pack
 
 
 @dataclass(frozen=True, slots=True)

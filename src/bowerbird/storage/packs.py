@@ -30,8 +30,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bowerbird.collection.files import sync_folder
 from bowerbird.errors import CollectionError
+from bowerbird.storage.files import sync_folder
 
 MAGIC = b"BOWRPAK1"
 ALIGN = 64
