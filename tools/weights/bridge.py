@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bowerbird.encoders.lite import Lite, base_vectors, unit
+from bowerbird.encoders.lite import RIDGE_SHARE, Lite, base_vectors, unit
 from tools.weights.pairs import Pair, class_texts, clipart, emoji
 
 Array = NDArray[np.float32]
@@ -95,7 +95,7 @@ def train(rows: Array, drawings: list[Pair], symbols: list[Pair], weights: dict[
     random = np.random.default_rng(SEED)
     seen = [(pictures, kept(len(pictures), random)) for pictures in (drawings, symbols)]
     anchors = unit((rows - rows.mean(axis=0)) / rows.std(axis=0))
-    anchor_base = unit(weights["classes"] + 0.15 * unit((rows - rows.mean(axis=0)) @ weights["ridge"]))
+    anchor_base = unit(weights["classes"] + RIDGE_SHARE * unit((rows - rows.mean(axis=0)) @ weights["ridge"]))
     sets: list[tuple[Array, list[Array]]] = [
         (np.concatenate([anchors, anchor_base], axis=1), [weights["classes"]] * 6),
     ]
@@ -134,7 +134,7 @@ def train(rows: Array, drawings: list[Pair], symbols: list[Pair], weights: dict[
 
 
 def kept(count: int, random: np.random.Generator) -> NDArray[np.int64]:
-    """The pictures to learn from; the others are for measuring (benchmarks/bridge.py)."""
+    """The pictures to learn from; the others are for measuring (held_out.py)."""
     chosen: NDArray[np.int64] = random.permutation(count)[int(HELD_OUT * count) :]
     return chosen
 
