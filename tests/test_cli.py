@@ -12,7 +12,7 @@ import pytest
 from PIL import Image as pil
 
 BOWERBIRD = Path(sys.executable).with_name("bowerbird")
-COMMANDS = ["add", "search", "ask", "list", "show", "remove", "stats", "doctor", "export", "demo"]
+COMMANDS = ["add", "search", "ask", "list", "show", "remove", "stats", "doctor", "reembed", "export", "demo"]
 HEAVY = ["lance", "onnxruntime", "av", "PIL", "pyarrow", "pypdfium2", "torch", "numpy"]
 
 

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bowerbird.commands import add, ask, demo, doctor, export, files, search
+from bowerbird.commands import add, ask, demo, doctor, export, files, reembed, search
 
 app = typer.Typer(
     name="bowerbird",
@@ -28,6 +28,7 @@ app.command(epilog=files.SHOW_EXAMPLES)(files.show)
 app.command(epilog=files.REMOVE_EXAMPLES)(files.remove)
 app.command(epilog=doctor.STATS_EXAMPLES)(doctor.stats)
 app.command(epilog=doctor.DOCTOR_EXAMPLES)(doctor.doctor)
+app.command(epilog=reembed.EXAMPLES)(reembed.reembed)
 app.command(epilog=export.EXAMPLES)(export.export)
 app.command(epilog=demo.EXAMPLES)(demo.demo)
 

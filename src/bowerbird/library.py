@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bowerbird.collection import AddReport, Collection
+from bowerbird.collection import AddReport, Collection, ReembedReport
 from bowerbird.collection.progress import Progress
+from bowerbird.collection.reembed import Advance
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.items import Item, Modality, Query, QueryLike
 from bowerbird.pipeline.answer import answer
@@ -45,6 +46,16 @@ class Library:
     def add_items(self, items: Iterable[Item]) -> AddReport:
         """Store items that a program made; those of one source replace what was stored for it before."""
         return self.collection.add_items(items)
+
+    def reembed(
+        self, fields: Mapping[str, str], *, jobs: int | None = None, advance: Advance | None = None
+    ) -> ReembedReport:
+        """Change the encoders of some fields, such as {"text": "sentence-transformers:intfloat/multilingual-e5-base"}.
+
+        Everything stored is embedded anew, then one commit switches over; a crash leaves the old library.
+        advance: is told how many items are done, and how many there are.
+        """
+        return self.collection.reembed(fields, jobs=jobs, advance=advance)
 
     def search(
         self,
@@ -135,6 +146,6 @@ def open(path: str | Path = "library", *, fields: Mapping[str, str] | None = Non
     """Open the library in a folder; it is created on first use.
 
     fields: encoder per field, such as {"text": "e5", "image": "open_clip:ViT-B-32/laion2b_s34b_b79k"};
-    only needed when the library is created. Raises CollectionError, EncoderMismatch.
+    only needed when the library is created, and changed by `Library.reembed`. Raises CollectionError, EncoderMismatch.
     """
     return Library(Collection.open(path, fields=fields, create=create))

@@ -2,6 +2,7 @@
 
 from bowerbird.collection.collection import Collection, FileRecord, Stats
 from bowerbird.collection.ingest import AddReport, Failure
+from bowerbird.collection.reembed import ReembedReport
 from bowerbird.collection.snapshot import Snapshot
 
-__all__ = ["AddReport", "Collection", "Failure", "FileRecord", "Snapshot", "Stats"]
+__all__ = ["AddReport", "Collection", "Failure", "FileRecord", "ReembedReport", "Snapshot", "Stats"]

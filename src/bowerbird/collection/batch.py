@@ -5,14 +5,34 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bowerbird.collection.fields import text_input
 from bowerbird.embeddings import Embedding, MultiVector, Sparse
 from bowerbird.errors import CollectionError
+from bowerbird.index.analysis import term_counts
+from bowerbird.index.language import guess_language
+from bowerbird.items import Item, Parts, text_of
 from bowerbird.storage.packs import Pack
+
+if TYPE_CHECKING:
+    from bowerbird.encoders.base import Encoder
+
+
+def encoded_arrays(field: str, encoder: Encoder, inputs: Sequence[Parts]) -> dict[str, NDArray[Any]]:
+    """The arrays of one field, from what its encoder is given of every slot; slots with nothing stay outside."""
+    slots = [slot for slot, parts in enumerate(inputs) if parts]
+    return field_arrays(field, slots, encoder.encode_items([inputs[slot] for slot in slots])) if slots else {}
+
+
+def word_arrays(items: Sequence[Item]) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    """The arrays of the lexical index, and the language of every item as it is guessed from its words."""
+    texts = [text_of(text_input(item)) for item in items]
+    languages = [guess_language(text) for text in texts]
+    return lexical_arrays(term_counts(texts, languages)), languages
 
 
 def field_arrays(field: str, slots: Sequence[int], embedding: Embedding) -> dict[str, NDArray[Any]]:

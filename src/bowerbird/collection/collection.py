@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bowerbird.collection.fields import DEFAULT_FIELDS
+from bowerbird.collection.identity import chosen, opened, require_known, require_same, to_json
 from bowerbird.collection.ingest import AddReport, Failure, Ingest
 from bowerbird.collection.lock import writer_lock
 from bowerbird.collection.progress import Progress, Silent
+from bowerbird.collection.reembed import Advance, Reembedding, ReembedReport
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.collection.store import Store
 from bowerbird.collection.verify import VerifyReport, damaged_sources
 from bowerbird.collection.workers import Settings
-from bowerbird.errors import CollectionError, EncoderMismatch
+from bowerbird.errors import CollectionError
 from bowerbird.items import Item
 from bowerbird.storage.files import write_atomically
 
 if TYPE_CHECKING:
+    from bowerbird.collection.identity import FieldEncoder
     from bowerbird.encoders.base import Encoder
 
 FORMAT = 1
@@ -56,12 +59,9 @@ class Stats:
 class Collection:
     """Open with `Collection.open`. Any number of readers, one writer at a time."""
 
-    def __init__(self, folder: Path, fields: Mapping[str, str]) -> None:
-        from bowerbird.encoders import load
-
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._store = Store(folder)
-        self._encoders: dict[str, Encoder] = {name: load(spec) for name, spec in fields.items()}
         self._snapshot: Snapshot | None = None
 
     @classmethod
@@ -77,10 +77,9 @@ class Collection:
             if not create:
                 raise CollectionError(f"no library in {folder}; make one with: bowerbird add PATH -l {folder}")
             return cls._create(folder, dict(fields or DEFAULT_FIELDS))
-        known = _read_config(config)
-        stored = known["fields"]
-        collection = cls(folder, fields or {name: entry["encoder"] for name, entry in stored.items()})
-        collection._check_encoders({name: entry["id"] for name, entry in stored.items()})
+        _check_format(config)
+        collection = cls(folder)
+        collection._require_fields(fields or {})
         return collection
 
     @classmethod
@@ -92,7 +91,7 @@ class Collection:
             raise CollectionError(
                 f"cannot make a library in {folder}: {error.strerror}; choose another folder"
             ) from error
-        collection = cls(folder, fields)
+        collection, encoders = cls(folder), chosen(fields)
         with writer_lock(folder):
             if (folder / "library.json").exists():  # another process was first
                 return cls.open(folder, fields=fields)
@@ -101,22 +100,23 @@ class Collection:
                 raise CollectionError(f"{folder} holds other files ({others[0]}); choose an empty or new folder")
             (folder / "packs").mkdir(exist_ok=True)
             if not (folder / "items.lance").exists():
-                collection._store.create()
-            collection._write_config()
+                collection._store.create(encoders)
+            config = {"format": FORMAT, "fields": json.loads(to_json(encoders))}
+            write_atomically(folder / "library.json", json.dumps(config, indent=2).encode())
+        collection._require_fields(fields)  # a table that an earlier start left behind may have others
         return collection
 
-    def _write_config(self) -> None:
-        fields = {name: {"encoder": encoder.id.spec, "id": str(encoder.id)} for name, encoder in self._encoders.items()}
-        config = {"format": FORMAT, "fields": fields}
-        write_atomically(self.folder / "library.json", json.dumps(config, indent=2).encode())
+    def _require_fields(self, specs: Mapping[str, str]) -> None:
+        stored = self._fields()
+        for name, given in chosen(specs).items():
+            require_same(self.folder, name, require_known(self.folder, stored, name), given.id)
 
-    def _check_encoders(self, stored: Mapping[str, str]) -> None:
-        for name, encoder in self._encoders.items():
-            if stored.get(name) != str(encoder.id):
-                raise EncoderMismatch(
-                    f"field {name!r} of {self.folder} was made with {stored.get(name, 'nothing')}, not {encoder.id}; "
-                    "vectors of different encoders are not comparable: open it without fields=, or make a new library"
-                )
+    def _fields(self) -> dict[str, FieldEncoder]:
+        return self._store.fields(self._store.dataset())
+
+    def _encoders(self) -> dict[str, Encoder]:
+        """The encoders of the newest version; a writer asks when it holds the lock."""
+        return {name: opened(self.folder, name, field) for name, field in self._fields().items()}
 
     def add(
         self,
@@ -133,7 +133,7 @@ class Collection:
         """
         self._require_writable()
         with writer_lock(self.folder):
-            run = Ingest(self._store, self._encoders, settings or Settings(self.text_encoder), progress or Silent())
+            run = Ingest(self._store, self._encoders(), settings or Settings(self.text_encoder), progress or Silent())
             try:
                 return run.run(paths, prune, jobs or min(2, os.cpu_count() or 1))
             finally:
@@ -143,12 +143,35 @@ class Collection:
         """Store items that a program made, in one commit. Items of a source replace those stored for it before."""
         self._require_writable()
         with writer_lock(self.folder):
-            return Ingest(self._store, self._encoders, Settings(self.text_encoder), Silent()).run_items(items)
+            return Ingest(self._store, self._encoders(), Settings(self.text_encoder), Silent()).run_items(items)
 
     @property
     def text_encoder(self) -> str:
         """The encoder whose tokens measure passages."""
-        return self._encoders["text"].id.spec if "text" in self._encoders else "e5"
+        fields = self._fields()
+        return fields["text"].encoder if "text" in fields else "e5"
+
+    def reembed(
+        self, fields: Mapping[str, str], *, jobs: int | None = None, advance: Advance | None = None
+    ) -> ReembedReport:
+        """Change the encoders of some fields: embed everything stored anew, then switch over in one commit.
+
+        Words need no files; pictures, sounds and films are read again from files that are there unchanged, else
+        pictures come from stored thumbnails. The encoders of today are not loaded, so they may be gone.
+        Raises LockedError, EncoderMismatch for a field that is not there.
+        """
+        self._require_writable()
+        wanted = chosen(fields)
+        encoders = {name: opened(self.folder, name, field) for name, field in wanted.items()}
+        with writer_lock(self.folder):
+            snapshot, stored = self.snapshot(), self._fields()
+            for name in wanted:
+                require_known(self.folder, stored, name)
+            settings = Settings(self.text_encoder, ocr=False, speech=False)
+            run = Reembedding(self._store, snapshot, encoders, settings, advance or (lambda done, total: None))
+            report = run.run({**stored, **wanted}, jobs or min(2, os.cpu_count() or 1))
+            self._store.tidy()
+            return report
 
     def _require_writable(self) -> None:
         if not os.access(self.folder, os.W_OK):
@@ -213,7 +236,7 @@ class Collection:
             files=len(table["path"].unique()),
             items=table.num_rows,
             kinds=kinds,
-            fields={name: str(encoder.id) for name, encoder in self._encoders.items()},
+            fields={name: field.id for name, field in self._fields().items()},
             version=int(self._store.dataset().version),
             bytes={part: _size(self.folder / part) for part in ("items.lance", "packs", "index", "manifests")},
         )
@@ -222,7 +245,7 @@ class Collection:
         """A view of the newest version; the same object until something changes."""
         dataset = self._store.dataset()
         if self._snapshot is None or self._snapshot.version != int(dataset.version):
-            self._snapshot = Snapshot(self.folder, dataset, self._encoders)
+            self._snapshot = Snapshot(self.folder, dataset, self._store.fields(dataset))
         return self._snapshot
 
     def versions(self) -> list[dict[str, Any]]:
@@ -234,7 +257,8 @@ class Collection:
 
     def at(self, version: int) -> Snapshot:
         """A view of an older version. Raises CollectionError if it is gone."""
-        return Snapshot(self.folder, self._store.dataset(version), self._encoders)
+        dataset = self._store.dataset(version)
+        return Snapshot(self.folder, dataset, self._store.fields(dataset))
 
     def verify(self, *, repair: bool = False) -> VerifyReport:
         """Check every checksum. With `repair`, files that lost something are taken out and added again."""
@@ -254,7 +278,7 @@ class Collection:
         return export(self.snapshot(), Path(folder))
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def _check_format(path: Path) -> None:
     try:
         config: dict[str, Any] = json.loads(path.read_text("utf8"))
         newer = config["format"] > FORMAT
@@ -262,7 +286,6 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise CollectionError(f"{path} cannot be read ({error}); restore it from a copy") from error
     if newer:
         raise CollectionError(f"{path.parent} was made by a newer bowerbird (format {config['format']}); upgrade")
-    return config
 
 
 def _size(path: Path) -> int:

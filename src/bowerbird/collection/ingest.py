@@ -11,16 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bowerbird.collection.batch import field_arrays, lexical_arrays, picture_arrays
-from bowerbird.collection.fields import field_input, text_input
+from bowerbird.collection.batch import encoded_arrays, picture_arrays, word_arrays
+from bowerbird.collection.fields import field_input
 from bowerbird.collection.progress import Progress
 from bowerbird.collection.schema import FileInfo, schema, to_row
 from bowerbird.collection.store import Store
 from bowerbird.collection.workers import Chunk, Job, ReadPool, Settings
 from bowerbird.errors import ReadError
-from bowerbird.index.analysis import term_counts
-from bowerbird.index.language import guess_language
-from bowerbird.items import Item, source_name, text_of
+from bowerbird.items import Item, source_name
 from bowerbird.storage.files import digest_file
 from bowerbird.storage.packs import write_pack
 
@@ -122,7 +120,7 @@ class Ingest:
         self._pending: list[_Pending] = []
         self._finished: list[_OpenFile] = []
         self._committed_at = time.monotonic()
-        self._known = {row["path"]: row["digest"] for row in _files(store)}
+        self._known = {row["path"]: row["digest"] for row in store.files()}
         self.added: list[str] = []
         self.replaced: list[str] = []
         self.failed: list[Failure] = []
@@ -205,14 +203,10 @@ class Ingest:
         if not batch:
             return
         items = [waiting.item for waiting in batch]
-        texts = [text_of(text_input(item)) for item in items]
-        languages = [guess_language(text) for text in texts]
-        arrays = lexical_arrays(term_counts(texts, languages)) | picture_arrays([thumbnail(item) for item in items])
+        arrays, languages = word_arrays(items)
+        arrays |= picture_arrays([thumbnail(item) for item in items])
         for name, encoder in self._encoders.items():
-            inputs = [field_input(item, encoder.inputs) for item in items]
-            slots = [slot for slot, parts in enumerate(inputs) if parts]
-            if slots:
-                arrays |= field_arrays(name, slots, encoder.encode_items([inputs[slot] for slot in slots]))
+            arrays |= encoded_arrays(name, encoder, [field_input(item, encoder.inputs) for item in items])
         pack = write_pack(self._store.folder / "packs", arrays)
         for slot, (waiting, language) in enumerate(zip(batch, languages, strict=True)):
             waiting.file.rows.append({**to_row(waiting.item, waiting.file.info, language, slot), "pack": pack})
@@ -243,7 +237,7 @@ class Ingest:
         roots = [Path(path).expanduser().resolve() for path in paths]
         below = [
             row
-            for row in _files(self._store)
+            for row in self._store.files()
             if row["path"] not in seen and any(Path(row["path"]).is_relative_to(root) for root in roots)
         ]
         if below:
@@ -253,12 +247,6 @@ class Ingest:
     def _fail(self, failure: Failure) -> None:
         self.failed.append(failure)
         self._progress.failed(failure.source, failure.reason)
-
-
-def _files(store: Store) -> list[dict[str, Any]]:
-    """Path, source and digest of every file that is stored."""
-    table = store.dataset().to_table(columns=["path", "source", "digest"], filter="parent IS NULL")
-    return list({row["path"]: row for row in table.to_pylist()}.values())
 
 
 def thumbnail(item: Item) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from bowerbird.collection.batch import read_picture, read_tokens
 from bowerbird.collection.derived import Derived, open_or_build
 from bowerbird.collection.filters import columns_of, evaluate, parse
+from bowerbird.collection.identity import Fields, opened
 from bowerbird.collection.schema import from_row
-from bowerbird.embeddings import Dense, MultiVector
+from bowerbird.embeddings import Dense, Embedding, MultiVector
 from bowerbird.index.analysis import matching_words, query_terms
 from bowerbird.items import Item
 from bowerbird.storage.packs import Pack
@@ -47,10 +48,11 @@ class QueryWords:
 class Snapshot:
     """Rows are numbers 0 … n - 1 of the live items. Reading never changes and never sees a writer's work."""
 
-    def __init__(self, folder: Path, dataset: Any, encoders: Mapping[str, Encoder]) -> None:
+    def __init__(self, folder: Path, dataset: Any, fields: Fields) -> None:
         self.version = int(dataset.version)
         self._dataset = dataset
-        self._encoders = encoders
+        self._fields = fields
+        self._encoders: dict[str, Encoder] = {}
         self._folder = folder
         self._open_packs: dict[str, Pack] = {}
         self._samples: dict[tuple[str, int], Dense] = {}
@@ -65,7 +67,7 @@ class Snapshot:
             names = ["id", "kind", "parent", "pack", "slot"]
             columns = self._dataset.to_table(columns=names).to_pydict()
             packs = {name: self._pack(name) for name in set(columns["pack"])}
-            return open_or_build(home, self.version, columns, packs, list(self._encoders))
+            return open_or_build(home, self.version, columns, packs, list(self._fields))
 
     def _pack(self, name: str) -> Pack:
         if name not in self._open_packs:
@@ -74,9 +76,12 @@ class Snapshot:
 
     @property
     def fields(self) -> list[str]:
-        return list(self._encoders)
+        return list(self._fields)
 
     def encoder(self, field: str) -> Encoder:
+        """The encoder of a field, loaded when it is first needed. Raises EncoderMismatch if it has changed."""
+        if field not in self._encoders:
+            self._encoders[field] = opened(self._folder, field, self._fields[field])
         return self._encoders[field]
 
     def __len__(self) -> int:
@@ -124,6 +129,11 @@ class Snapshot:
     def _sorted_ids(self) -> NDArray[Any]:
         return np.asarray(self.ids[self._order])
 
+    def columns(self, *names: str) -> Iterator[tuple[Any, ...]]:
+        """Some columns of all rows, a tuple per row."""
+        table = self._dataset.to_table(columns=list(names))
+        return zip(*(table[name].to_pylist() for name in names), strict=True)
+
     def where(self, expression: str) -> NDArray[np.bool_]:
         """The rows that a filter expression selects. Raises FilterError."""
         condition = parse(expression)
@@ -170,11 +180,20 @@ class Snapshot:
             self._samples[field, count] = Dense(np.asarray(index.vectors[np.sort(chosen)], np.float32))
         return self._samples[field, count]
 
+    def stored(self, field: str, rows: Rows) -> tuple[list[int], Embedding]:
+        """The numbers of those of the rows that a field holds, and their vectors as they are stored."""
+        index = self._derived.flat(field)
+        with_tokens = self._derived.array(f"{field}.token_row") >= 0
+        held = np.isin(rows, index.rows) | with_tokens[rows]
+        dense = Dense(index.vectors[np.searchsorted(index.rows, rows[held])]) if len(index) else None
+        tokens = self.tokens(rows[held], field) if with_tokens.any() else None
+        return np.flatnonzero(held).tolist(), Embedding(dense, tokens)
+
     def tokens(self, rows: Rows, field: str = "text") -> MultiVector:
         """Token vectors of rows; an empty set where a row has none."""
         places = self._derived.array(f"{field}.token_row")[rows]
         packs = self._derived.array("pack")[rows]
-        empty = np.zeros((0, self._encoders[field].dim), np.float32)
+        empty = np.zeros((0, self.encoder(field).dim), np.float32)
         sets = [
             empty if place < 0 else read_tokens(self._pack(self._derived.packs[pack]), field, int(place))
             for place, pack in zip(places, packs, strict=True)

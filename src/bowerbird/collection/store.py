@@ -10,25 +10,29 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bowerbird.collection.identity import FieldEncoder, from_json, from_metadata, to_metadata
+from bowerbird.collection.orphans import drop_orphans
 from bowerbird.collection.schema import schema
 from bowerbird.errors import CollectionError
 from bowerbird.storage.files import digest_file, sync_file, sync_folder
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 os.environ.setdefault("RUST_LOG", "error")  # Lance warns on every query otherwise
 os.environ.setdefault("LANCE_LOG", "error")
 
 KEPT_MANIFESTS = 3
 GRACE = timedelta(hours=1)
-"""Old versions stay this long, so that slow readers find their files."""
+"""Versions and packs stay this long after a newer version took their place, so that slow readers find their files."""
 MANY_FRAGMENTS = 100
 
 
@@ -50,13 +54,16 @@ class Store:
         self._log = folder / "commits.jsonl"
         self._manifests = folder / "manifests"
 
-    def create(self) -> None:
-        """Make the empty table."""
+    def create(self, fields: Mapping[str, FieldEncoder]) -> None:
+        """Make the empty table, which knows the encoder of every field."""
         import lance
 
         self._manifests.mkdir(exist_ok=True)
         lance.write_dataset(
-            schema().empty_table(), str(self.table), data_storage_version="2.2", enable_stable_row_ids=True
+            schema().with_metadata(to_metadata(fields)).empty_table(),
+            str(self.table),
+            data_storage_version="2.2",
+            enable_stable_row_ids=True,
         )
         self._acknowledge(set())
 
@@ -74,6 +81,16 @@ class Store:
                 return lance.dataset(str(self.table))
             except (ValueError, OSError) as again:
                 raise CollectionError(f"cannot open {self.table}: {again}; restore the folder from a copy") from again
+
+    def fields(self, dataset: Any) -> dict[str, FieldEncoder]:
+        """The encoder of every field of a version."""
+        recorded = from_metadata(dataset.schema.metadata)
+        return recorded or from_json(json.loads((self.folder / "library.json").read_text("utf8"))["fields"])
+
+    def files(self) -> list[dict[str, Any]]:
+        """Path, source and digest of every file that is stored."""
+        table = self.dataset().to_table(columns=["path", "source", "digest"], filter="parent IS NULL")
+        return list({row["path"]: row for row in table.to_pylist()}.values())
 
     def replace(self, gone: Sequence[str], rows: pa.Table | None) -> int:
         """Take out all rows of the files with these paths and put in new rows, in one commit. The new version."""
@@ -97,14 +114,32 @@ class Store:
         lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
         return self._acknowledge(before)
 
-    def tidy(self) -> None:
-        """Join many small fragments and drop versions that no reader can still use."""
+    def move(self, packs: Sequence[str], slots: NDArray[np.int32], fields: Mapping[str, FieldEncoder]) -> int:
+        """Give rows, in order, other packs and slots, and fields other encoders, in one commit. The new version."""
+        import lance
+        import pyarrow as pa
+
+        dataset = self.dataset()
+        before = _files_below(self.table)
+        moved = pa.RecordBatchReader.from_batches(schema(), _moved(dataset, packs, slots))
+        new = lance.fragment.write_fragments(moved, str(self.table), schema=schema()) if packs else []
+        operation = lance.LanceOperation.Overwrite(schema().with_metadata(to_metadata(fields)), new)
+        lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
+        return self._acknowledge(before)
+
+    def tidy(self, grace: timedelta = GRACE) -> None:
+        """Join many small fragments; drop versions that no reader can still use, and packs that only they name."""
         dataset = self.dataset()
         before = _files_below(self.table)
         if len(dataset.get_fragments()) > MANY_FRAGMENTS:
             dataset.optimize.compact_files(target_rows_per_fragment=1_000_000)
             self._acknowledge(before)
-        self.dataset().cleanup_old_versions(older_than=GRACE)
+        dataset = self.dataset()
+        replaced_at = [version["timestamp"] for version in dataset.versions()[1:]]
+        young = sum(moment > datetime.now() - grace for moment in replaced_at)
+        dataset.cleanup_old_versions(retain_versions=1 + young)
+        versions = sorted((version["version"] for version in dataset.versions()), reverse=True)
+        drop_orphans(self.folder / "packs", (self.dataset(version) for version in versions), grace)
 
     def commits(self) -> list[Commit]:
         """All acknowledged commits, oldest first; a torn last line is one that was never acknowledged."""
@@ -167,6 +202,19 @@ class Store:
                 sync_file(manifest)
                 sync_folder(versions)
                 return
+
+
+def _moved(dataset: Any, packs: Sequence[str], slots: NDArray[np.int32]) -> Iterator[pa.RecordBatch]:
+    """All rows in order, with other packs and slots."""
+    import pyarrow as pa
+
+    start = 0
+    for batch in dataset.to_batches():
+        mine = slice(start, start + batch.num_rows)
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        columns |= {"pack": pa.array(packs[mine], pa.string()), "slot": pa.array(slots[mine], pa.int32())}
+        yield pa.RecordBatch.from_arrays([columns[name] for name in schema().names], schema=schema())
+        start = mine.stop
 
 
 def _affected(dataset: Any, gone: Sequence[str]) -> Iterator[tuple[int, str]]:

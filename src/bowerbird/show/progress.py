@@ -1,13 +1,21 @@
-"""A progress bar while files are added; nothing on a pipe."""
+"""A progress bar while files are added or items are embedded again; nothing on a pipe."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 
 class Bar:
@@ -38,17 +46,27 @@ class Bar:
 @contextmanager
 def adding(*, quiet: bool) -> Iterator[Bar | None]:
     """A bar on a terminal, None elsewhere."""
+    with _bar(TextColumn("{task.fields[rate]}"), quiet=quiet) as bar:
+        yield Bar(bar) if bar else None
+
+
+@contextmanager
+def reembedding(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar of items on a terminal, None elsewhere."""
+    with _bar(quiet=quiet) as bar:
+        if bar is None:
+            yield None
+            return
+        task = bar.add_task("embedding", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def _bar(*more: ProgressColumn, quiet: bool) -> Iterator[Progress | None]:
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
         yield None
         return
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        yield Bar(bar)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *more)
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        yield bar

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bowerbird.collection import AddReport, Failure, FileRecord, Stats
+from bowerbird.collection import AddReport, Failure, FileRecord, ReembedReport, Stats
 from bowerbird.items import Item
 from bowerbird.pipeline.results import Answer, Hit, Results
 from bowerbird.show.pictures import picture_escape
@@ -93,6 +93,17 @@ def print_report(report: AddReport) -> None:
     console.print(f"{', '.join(kept)}; {report.items} items in {report.seconds:.1f} s")
     for failure in report.failed:
         console.print(Text(f"  {_printable(failure.source)}: {_printable(failure.reason)}", "yellow"), soft_wrap=True)
+
+
+def print_reembedded(report: ReembedReport) -> None:
+    console = Console(highlight=False)
+    for field, encoder in report.fields.items():
+        console.print(Text(f"{field}: {_printable(encoder)}"), soft_wrap=True)
+    console.print(f"{report.items} items in {report.seconds:.1f} s")
+    notes = [(source, "from its stored thumbnail: the file is gone or has changed") for source in report.thumbnails]
+    notes += [(source, "has no vectors now: the file is gone or has changed") for source in report.left_out]
+    for source, note in notes:
+        console.print(Text(f"  {_printable(source)}: {note}", "yellow"), soft_wrap=True)
 
 
 def print_files(files: Sequence[FileRecord], failures: Sequence[Failure]) -> None:
