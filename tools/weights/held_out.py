@@ -1,11 +1,14 @@
 """How well the bridge finds drawings and emoji that it has not learned from, by their names.
 
-    python -m tools.weights.held_out
+python -m tools.weights.held_out
 """
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
+from PIL.Image import Image as Picture
 
 from bowerbird.encoders.lite import load
 from bowerbird.items import Image, Query
@@ -19,10 +22,16 @@ def held_out(pairs: list[Pair], random: np.random.Generator) -> list[Pair]:
     return list({pairs[at].texts[0].lower(): pairs[at] for at in others}.values())
 
 
+def png(picture: Picture) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
+
+
 def recall(pairs: list[Pair]) -> list[float]:
     """Share of names whose picture is among the first 1, 5 and 10."""
     encoder = load()
-    pictures = encoder.encode_items([(Image.from_pil(pair.picture),) for pair in pairs]).dense
+    pictures = encoder.encode_items([(Image(png(pair.picture)),) for pair in pairs]).dense
     names = encoder.encode_queries([Query.of(pair.texts[0]).parts for pair in pairs]).dense
     assert pictures is not None
     assert names is not None
