@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bowerbird.errors import ReadError
-from bowerbird.items import Item, Video
+from bowerbird.items import Item, Text, Video
 from bowerbird.readers import ReadOptions, read, source_file, subtitles
 from bowerbird.readers.shots import Look, find_shots
 from bowerbird.readers.silence import loudness, segments
@@ -167,7 +167,23 @@ def test_known_cuts_are_found() -> None:
 
 def test_spoken_words_are_transcribed() -> None:
     if not speech_available():
-        pytest.skip("needs the extra 'speech'")
-    clips = sorted((shared("audio/fsdd-subset") / "recordings").glob("*"))[:1]
-    found = items(clips[0], ReadOptions(speech=True))
-    assert [item.kind for item in found][:2] == ["document", "segment"]
+        pytest.skip("needs pip install 'bowerbird[speech]'")
+    spoken = shared("multimodal/tuxpaint-stamps") / "spoken"
+    for name, word in (
+        ("animals_mammals_hippopotamus", "hippopotamus"),
+        ("animals_insects_grasshopper", "grasshopper"),
+    ):
+        document, segment = items(spoken / f"{name}.en.ogg", ReadOptions(speech=True))
+        (said,) = (part for part in segment.parts if isinstance(part, Text))
+        assert (document.kind, segment.kind, said.role) == ("document", "segment", "transcript")
+        assert word in said.text.lower()
+
+
+def test_a_speech_model_that_is_not_there_is_named(tmp_path: Path) -> None:
+    if not speech_available("any"):
+        pytest.skip("needs pip install 'bowerbird[speech]'")
+    write_sound(tmp_path / "tone.wav", tone(1.0), "pcm_s16le")
+    for model in ("no-such-model", str(tmp_path / "absent")):
+        with pytest.raises(ReadError, match=f"speech model '{model}' cannot be loaded: .*--speech-model") as refused:
+            items(tmp_path / "tone.wav", ReadOptions(speech_model=model))
+        assert "\n" not in str(refused.value)

