@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,15 @@ def test_add_reports_failures_and_is_silent_on_a_pipe(here: Path) -> None:
     assert report["unchanged"] == 3
     assert report["failed"][0]["source"] == "files/broken.pdf"
     assert report["failed"][0]["reason"]
+
+
+def test_members_that_were_skipped_are_listed(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "box.zip", "w") as archive:
+        archive.writestr("good.txt", "Salmon swim upstream.")
+        archive.writestr("broken.pdf", "%PDF-1.7 nothing else")
+    report = json.loads(run("add", "box.zip", "--json", cwd=tmp_path).stdout)
+    assert [skipped["source"] for skipped in report["skipped"]] == ["box.zip!/broken.pdf"]
+    assert "broken PDF" in report["skipped"][0]["reason"]
 
 
 def test_search_as_json(here: Path) -> None:

@@ -65,7 +65,7 @@ FATES = {
     "raise": "cannot be parsed (ValueError: line one line two xx",
     "refuse": "no thank you",
     "mute": "ReadError",
-    "recurse": "RecursionError",
+    "recurse": "nested too deeply",
     "huge": "more memory than there is",
     "grow": "600 MiB",
     "hang": "took longer than 8 seconds",

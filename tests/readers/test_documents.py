@@ -164,8 +164,11 @@ def test_json_records(tmp_path: Path) -> None:
     assert (one.title, one.text) == ("one", "title: one\ntags: a, b")
     assert (two.locator.rows, two.text) == ((2, 2), "title: two\nn.m: 3")
     (tmp_path / "deep.json").write_text("[" * 100_000)
-    with pytest.raises(ReadError, match="no valid JSON"):
+    with pytest.raises(ReadError, match="nested too deeply"):
         items(tmp_path / "deep.json")
+    (tmp_path / "broken.json").write_text('{"a": 1,}')
+    with pytest.raises(ReadError, match="no valid JSON"):
+        items(tmp_path / "broken.json")
 
 
 def test_epub(tmp_path: Path) -> None:
@@ -203,6 +206,27 @@ def test_mail_with_attachment(tmp_path: Path) -> None:
     assert found[0].metadata["date"] == "2024-10-01T10:00:00+00:00"
     assert found[3].locator.member == "data.csv"
     assert found[2].parent == found[0].id
+
+
+def test_what_lies_too_deep_is_told_once_where_reading_stops(tmp_path: Path) -> None:
+    content = b"words of the innermost"
+    for level in range(50):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("inner.zip" if level else "inner.txt", content)
+        content = packed.getvalue()
+    (tmp_path / "deep.zip").write_bytes(content)
+    message = EmailMessage()
+    message.set_content("words of the innermost")
+    for _ in range(50):
+        outer = EmailMessage()
+        outer.set_content("see the attached message")
+        outer.add_attachment(message)
+        message = outer
+    (tmp_path / "deep.eml").write_bytes(bytes(message))
+    for name in ("deep.zip", "deep.eml"):
+        (skipped,) = (item.metadata["skipped"] for item in items(tmp_path / name) if "skipped" in item.metadata)
+        assert skipped == "lies deeper than 3 archives or messages; unpack it and add what it holds"
 
 
 def test_archives_by_member(tmp_path: Path) -> None:

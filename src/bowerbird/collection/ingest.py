@@ -52,6 +52,8 @@ class AddReport:
     failed: tuple[Failure, ...]
     items: int
     seconds: float
+    skipped: tuple[Failure, ...] = ()
+    """Members of archives and attachments that could not be read; the rest of their file is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class _OpenFile:
     waiting: int = 0
     """Items that are read but not yet encoded."""
     complete: bool = False
+    skipped: list[Failure] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,7 @@ class Ingest:
         self.added: list[str] = []
         self.replaced: list[str] = []
         self.failed: list[Failure] = []
+        self.skipped: list[Failure] = []
         self.items = 0
 
     def run(self, paths: Sequence[str | Path], prune: bool, jobs: int) -> AddReport:
@@ -139,7 +143,14 @@ class Ingest:
         self._store.tidy()
         seconds = time.monotonic() - started
         return AddReport(
-            tuple(self.added), tuple(self.replaced), unchanged, removed, tuple(self.failed), self.items, seconds
+            tuple(self.added),
+            tuple(self.replaced),
+            unchanged,
+            removed,
+            tuple(self.failed),
+            self.items,
+            seconds,
+            tuple(self.skipped),
         )
 
     def run_items(self, items: Iterable[Item]) -> AddReport:
@@ -183,6 +194,11 @@ class Ingest:
         """Put a chunk into the batch; encode and commit when enough has come together."""
         self._pending += [_Pending(file, item) for item in chunk.items]
         file.waiting += len(chunk.items)
+        file.skipped += [
+            Failure(f"{item.locator.source}!/{item.locator.member}", item.metadata["skipped"])
+            for item in chunk.items
+            if "skipped" in item.metadata and item.locator.member
+        ]
         if chunk.error:
             self._pending = [waiting for waiting in self._pending if waiting.file is not file]
             file.rows.clear()
@@ -230,6 +246,7 @@ class Ingest:
             (self.replaced if file.info.path in self._known else self.added).append(file.job.source)
             self._known[file.info.path] = file.info.digest
             self.items += len(file.rows)
+            self.skipped += file.skipped
             self._progress.done(file.job.source)
 
     def _prune(self, paths: Sequence[str | Path], seen: set[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from bowerbird.encoders import token_counter
 from bowerbird.errors import BowerbirdError
 from bowerbird.items import Item
 from bowerbird.readers.base import ReadOptions
+from bowerbird.readers.limits import TOO_DEEP
 
 CHUNK_ITEMS = 32
 CHUNK_SECONDS = 2.0
@@ -55,6 +56,8 @@ def read(job: Job, options: ReadOptions) -> Iterator[Chunk]:
         yield Chunk(job, last=True, error=_one_line(error))
     except OSError as error:
         yield Chunk(job, last=True, error=f"cannot be read: {error.strerror or error}")
+    except RecursionError:
+        yield Chunk(job, last=True, error=TOO_DEEP)
     except MemoryError:
         yield Chunk(job, last=True, error="needs more memory than there is; split the file")
     except Exception as error:

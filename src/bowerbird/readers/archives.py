@@ -99,5 +99,5 @@ def bounded(stream: IO[bytes], size: int) -> bytes:
     limit = min(size, MAX_UNPACKED)
     content = stream.read(limit + 1)
     if len(content) > limit:
-        raise ReadError("unpacks to more than it says: it looks like a bomb")
+        raise ReadError("unpacks to more than it says: it looks like a bomb; unpack it, or leave it out")
     return content

@@ -59,7 +59,9 @@ def detect(path: str) -> str:
     if found == "application/x-ole-storage":
         raise UnsupportedFile("is an old Office file (doc, ppt, xls); save it as docx, pptx or xlsx")
     if not found:
-        raise UnsupportedFile(f"is of no kind that can be read (it starts with {head[:8].hex(' ')})")
+        raise UnsupportedFile(
+            f"is of no kind that can be read (it starts with {head[:8].hex(' ')}); convert it, or leave it out"
+        )
     return found
 
 

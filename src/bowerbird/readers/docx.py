@@ -28,7 +28,9 @@ def read_docx(file: SourceFile, options: ReadOptions) -> Iterator[Item]:
         blocks = [block for part in opened.iter_inner_content() for block in _blocks(opened, part)]
         about = opened.core_properties
     except Exception as error:  # python-docx raises anything on broken packages
-        raise ReadError(f"is no readable Word document ({type(error).__name__}: {error}); save it again") from error
+        raise ReadError(
+            "is no readable Word document: its parts do not fit together; open and save it again"
+        ) from error
     yield from document(file, about.title or _heading(blocks) or Path(file.name).name, blocks, options, core(about))
 
 

@@ -11,6 +11,7 @@ from bowerbird.errors import ReadError
 from bowerbird.items import Item, Text
 from bowerbird.readers.base import ReadOptions, SourceFile
 from bowerbird.readers.blocks import Block
+from bowerbird.readers.limits import TOO_DEEP
 from bowerbird.readers.passages import cut
 from bowerbird.readers.text import decode, passage_item
 
@@ -22,8 +23,11 @@ def read_json(file: SourceFile, options: ReadOptions) -> Iterator[Item]:
     """A list gives a record per entry, anything else is one record."""
     try:
         value = json.loads(decode(file.path))
-    except (ValueError, RecursionError) as error:
-        raise ReadError(f"is no valid JSON ({error}); check it with a JSON tool") from error
+    except RecursionError as error:
+        raise ReadError(TOO_DEEP) from error
+    except ValueError as error:
+        why = str(error).split(";")[0]  # what follows is advice to programmers
+        raise ReadError(f"is no valid JSON ({why}); check it with a JSON tool") from error
     yield from _records(file, value if isinstance(value, list) else [value], options)
 
 

@@ -14,6 +14,8 @@ MAX_RATIO = 200
 SMALL = 50 << 20
 MAX_DEPTH = 3
 """Archives inside archives."""
+TOO_DEEP = "is nested too deeply to be read; flatten or unpack it"
+"""The reason where a parser's recursion ends."""
 MAX_CELLS = 5_000_000
 MAX_NESTING = 100
 
@@ -37,4 +39,6 @@ def check_members(sizes: list[tuple[int, int]]) -> None:
         raise ReadError(f"unpacks to {total >> 20} MiB, more than {MAX_UNPACKED >> 20}; unpack it")
     packed = max(sum(size for _, size in sizes), 1)
     if total > SMALL and total / packed > MAX_RATIO:
-        raise ReadError(f"unpacks to {total // packed} times its size: it looks like a zip bomb")
+        raise ReadError(
+            f"unpacks to {total // packed} times its size: it looks like a zip bomb; unpack it, or leave it out"
+        )

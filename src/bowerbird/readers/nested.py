@@ -8,10 +8,10 @@ from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
-from bowerbird.errors import BowerbirdError
+from bowerbird.errors import BowerbirdError, ReadError
 from bowerbird.items import Item
 from bowerbird.readers.base import ReadOptions, SourceFile
-from bowerbird.readers.limits import MAX_DEPTH
+from bowerbird.readers.limits import MAX_DEPTH, TOO_DEEP
 
 Member = tuple[str, bytes]
 """Name inside, and content."""
@@ -33,15 +33,20 @@ def read_members(file: SourceFile, root: Item, members: Iterable[Member], option
                 path.write_bytes(content)
                 media_type = detect(str(path))
                 if depth > MAX_DEPTH:
-                    continue
+                    raise ReadError(
+                        f"lies deeper than {MAX_DEPTH} archives or messages; unpack it and add what it holds"
+                    )
                 digest = blake2b(content, digest_size=16).hexdigest()
                 inner = file.inside(str(path), name, digest, media_type)
                 for item in read(inner, options):
                     title = PurePosixPath(name).name if item.title == path.name else item.title
                     yield replace(item, parent=item.parent or root.id, title=title)
-            except (BowerbirdError, OSError, ValueError) as error:
+            except (BowerbirdError, OSError, ValueError, RecursionError) as error:
+                why = TOO_DEEP if isinstance(error, RecursionError) else str(error)
                 yield file.inside(str(path), name, file.digest, "").item(
-                    "document", (), parent=root.id, title=PurePosixPath(name).name, metadata={"skipped": str(error)}
+                    "document", (), parent=root.id, title=PurePosixPath(name).name, metadata={"skipped": why}
                 )
+                if depth > MAX_DEPTH:
+                    return  # one line for all that lie there
             finally:
                 path.unlink(missing_ok=True)

@@ -30,7 +30,7 @@ def read_pptx(file: SourceFile, options: ReadOptions) -> Iterator[Item]:
         slides = [_blocks(slide, size) for slide in deck.slides]
         notes = [_notes(slide) for slide in deck.slides]
     except Exception as error:  # python-pptx raises anything on broken packages
-        raise ReadError(f"is no readable slide deck ({type(error).__name__}: {error}); save it again") from error
+        raise ReadError("is no readable slide deck: its parts do not fit together; open and save it again") from error
     title = about.title or (_title(slides[0]) if slides else "") or Path(file.name).name
     root = file.item("document", (), title=title, metadata={**core(about), "pages": len(slides)})
     yield root

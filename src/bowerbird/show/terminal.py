@@ -91,7 +91,7 @@ def print_report(report: AddReport) -> None:
     ]
     kept = [part for part in parts if not part.startswith("0 ")] or ["nothing to do"]
     console.print(f"{', '.join(kept)}; {report.items} items in {report.seconds:.1f} s")
-    for failure in report.failed:
+    for failure in (*report.failed, *report.skipped):
         console.print(Text(f"  {_printable(failure.source)}: {_printable(failure.reason)}", "yellow"), soft_wrap=True)
 
 
