@@ -29,7 +29,7 @@ EXTRAS = {
 PACKAGES = ("bowerbird", "pylance", "onnxruntime", "pypdfium2", "av", "pillow", "numpy")
 BASIC = (
     "the embedded image encoder is basic: it finds things, not people, actions or counts; for more: "
-    "pip install 'bowerbird[clip]' and a new library with --image-encoder clip:NAME (docs/encoders.md)"
+    "pip install 'bowerbird[clip]' and bowerbird reembed --encoder image=clip:NAME (docs/encoders.md)"
 )
 
 
