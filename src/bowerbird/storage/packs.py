@@ -100,6 +100,10 @@ class Pack:
     def _bytes(self) -> NDArray[np.uint8]:
         return np.memmap(self.path, np.uint8, "r")
 
+    @property
+    def names(self) -> list[str]:
+        return list(self._sections)
+
     def __contains__(self, name: str) -> bool:
         return name in self._sections
 

@@ -1,0 +1,60 @@
+"""Inner loops of search in three forms that give the same results: C, numba, numpy.
+
+The C form is compiled when the package is installed, if there is a compiler; numba is used if it is installed;
+numpy always works. `name()` says which one runs. reference.py is the place to read what is computed.
+"""
+
+from __future__ import annotations
+
+import os
+from types import ModuleType
+
+from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Bytes, Codes, Query, quantize
+
+__all__ = ["LANES", "SLOTS", "Blocks", "Bytes", "Codes", "Query", "name", "quantize", "use"]
+
+CHOICE = "BOWERBIRD_KERNELS"
+"""Environment variable that asks for one form: c, numba or numpy."""
+
+
+def use(form: str = "") -> ModuleType:
+    """The module with the inner loops. form: c, numba, numpy, or the fastest that is there.
+
+    Raises ImportError if the form that was asked for is not there.
+    """
+    wanted = form or os.environ.get(CHOICE, "")
+    for known, load in _FORMS.items():
+        if wanted in ("", known):
+            try:
+                return load()
+            except (ImportError, OSError) as error:
+                if wanted:
+                    raise ImportError(f"kernels {wanted!r} are not there: {error}") from error
+    raise ImportError(f"no kernels named {wanted!r}; set {CHOICE} to one of: {', '.join(_FORMS)}")
+
+
+def name() -> str:
+    """Which form runs, for people: 'C, AVX-512 VNNI'."""
+    return str(use().NAME)
+
+
+def _compiled() -> ModuleType:
+    from bowerbird.index.kernels import compiled
+
+    compiled.library()
+    return compiled
+
+
+def _numba() -> ModuleType:
+    from bowerbird.index.kernels import jitted
+
+    return jitted
+
+
+def _numpy() -> ModuleType:
+    from bowerbird.index.kernels import reference
+
+    return reference
+
+
+_FORMS = {"c": _compiled, "numba": _numba, "numpy": _numpy}

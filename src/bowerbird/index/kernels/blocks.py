@@ -1,0 +1,102 @@
+"""Quantised tokens as the kernels take them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bowerbird.embeddings import Floats
+
+LANES = 16
+"""Tokens in a block."""
+SLOTS = 32
+"""Query tokens in a row of the centroid table."""
+
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Tokens of one query: value ≈ scale × number. values: m × dim int8; scales: m float32."""
+
+    values: NDArray[np.int8]
+    scales: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @staticmethod
+    def of(tokens: Floats) -> Query:
+        """m × dim vectors; every token has its own scale."""
+        values, scales = quantize(tokens, np.float32)
+        return Query(values, scales.astype(np.float32))
+
+    def part(self, start: int, end: int) -> Query:
+        return Query(self.values[start:end], self.scales[start:end])
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Tokens 16 at a time: b × dim / 4 × 16 × 4 bytes, each value + 128. scales: float16, 16 b."""
+
+    values: Bytes
+    scales: NDArray[np.float16]
+
+    @property
+    def dim(self) -> int:
+        return int(self.values.shape[1]) * 4
+
+    @staticmethod
+    def of(values: NDArray[np.int8], scales: NDArray[np.float16] | None = None) -> Blocks:
+        """n × dim int8 values; dim is a multiple of 4. Without scales all are 1."""
+        count, dim = values.shape
+        room = -(-count // LANES) * LANES
+        rows = np.full((room, dim), 128, np.uint8)
+        rows[:count] = values.view(np.uint8) ^ 128  # x + 128
+        padded = np.zeros(room, np.float16)
+        padded[:count] = 1 if scales is None else scales
+        blocks = rows.reshape(-1, LANES, dim // 4, 4).transpose(0, 2, 1, 3)
+        return Blocks(np.ascontiguousarray(blocks), padded)
+
+    def rows(self, start: int, end: int) -> NDArray[np.int8]:
+        """Values of tokens start … end - 1, n × dim."""
+        first, last = start // LANES, -(-end // LANES)
+        flat = self.values[first:last].transpose(0, 2, 1, 3).reshape(-1, self.dim)
+        biased = np.ascontiguousarray(flat[start - first * LANES : end - first * LANES])
+        values: NDArray[np.int8] = (biased ^ 128).view(np.int8)
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Tokens as a centroid and a few bits per dimension.
+
+    codes: n uint16, number of the centroid
+    residuals: n × dim × bits / 8 bytes
+    centroids: K × dim bytes; levels: per byte of a residual 256 × (8 / bits) bytes that are added to the centroid's
+    scales: n float16
+    """
+
+    codes: NDArray[np.uint16]
+    residuals: Bytes
+    centroids: Bytes
+    levels: Bytes
+    bits: int
+    scales: NDArray[np.float16]
+
+    @property
+    def dim(self) -> int:
+        return int(self.centroids.shape[1])
+
+
+def quantize(
+    vectors: Floats, dtype: type[np.float16] | type[np.float32] = np.float16
+) -> tuple[NDArray[np.int8], NDArray[np.floating]]:
+    """n × dim vectors → int8 values in -127 … 127 and a scale per row, in the given precision."""
+    wide = vectors.astype(np.float32, copy=False)
+    peak = np.abs(wide).max(axis=1, initial=0)
+    scales = (np.maximum(peak, np.float32(1e-4)) / np.float32(127)).astype(dtype)
+    values = np.rint(wide / scales.astype(np.float32)[:, None]).clip(-127, 127).astype(np.int8)
+    return values, scales

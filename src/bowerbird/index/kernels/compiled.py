@@ -1,0 +1,141 @@
+"""The inner loops in C (kernels.c), called without the interpreter's lock."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bowerbird.index.kernels.blocks import SLOTS, Blocks, Codes, Query
+
+LIBRARY = Path(__file__).with_name("_kernels.dll" if sys.platform == "win32" else "_kernels.so")
+LEVELS = ("portable", "AVX2", "AVX-512 VNNI")
+
+Ints = NDArray[np.int32]
+_scratch = threading.local()
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """The shared library beside this file. Raises OSError if it was not built for this machine."""
+    loaded = ctypes.CDLL(str(LIBRARY))
+    loaded.bb_gather.restype = ctypes.c_int64
+    loaded.bb_top.restype = ctypes.c_int64
+    return loaded
+
+
+def __getattr__(attribute: str) -> str:
+    if attribute == "NAME":
+        return f"C, {LEVELS[library().bb_level()]}"
+    raise AttributeError(attribute)
+
+
+def set_level(level: int) -> int:
+    """Run a slower form than the processor could: 0 portable, 1 AVX2, 2 AVX-512 VNNI, -1 the best. For tests."""
+    return int(library().bb_set_level(level))
+
+
+def maxsim(
+    query: Query, tokens: Blocks | Codes, offsets: NDArray[np.int64], rows: Ints | None = None
+) -> NDArray[np.float32]:
+    count = len(offsets) - 1 if rows is None else len(rows)
+    out = np.empty(count, np.float32)
+    asked = (_at(query.values), _at(query.scales), _long(len(query)), tokens.dim)
+    answer = (_at(offsets), _at(rows), _long(count), _at(out))
+    if isinstance(tokens, Blocks):
+        failed = library().bb_maxsim(*asked, _at(tokens.values), _at(tokens.scales), *answer)
+    else:
+        stored = (_at(tokens.codes), _at(tokens.residuals), _at(tokens.centroids), _at(tokens.levels))
+        failed = library().bb_maxsim_residual(*asked, *stored, tokens.bits, _at(tokens.scales), *answer)
+    _check(failed)
+    return out
+
+
+def nearest(tokens: NDArray[np.int8], centroids: Blocks, count: int) -> tuple[Ints, Ints]:
+    tokens = np.ascontiguousarray(tokens)
+    value, index = np.empty(len(tokens), np.int32), np.empty(len(tokens), np.int32)
+    size = (_long(len(tokens)), tokens.shape[1])
+    _check(library().bb_nearest(_at(tokens), *size, _at(centroids.values), _long(count), _at(value), _at(index)))
+    return value, index
+
+
+def assign(
+    tokens: NDArray[np.int8], regions: Blocks, bounds: NDArray[np.int64], centroids: Blocks, probes: int
+) -> tuple[Ints, Ints]:
+    tokens = np.ascontiguousarray(tokens)
+    value, index = np.empty(len(tokens), np.int32), np.empty(len(tokens), np.int32)
+    size = (_long(len(tokens)), tokens.shape[1])
+    tree = (_at(regions.values), _long(len(bounds) - 1), probes, _at(bounds))
+    points = (_at(centroids.values), _long(int(bounds[-1])))
+    _check(library().bb_assign(_at(tokens), *size, *tree, *points, _at(value), _at(index)))
+    return value, index
+
+
+def table(query: Query, centroids: Blocks, count: int) -> NDArray[np.uint8]:
+    filled = np.empty((count, SLOTS), np.uint8)
+    scratch = _room("table", count * SLOTS, np.int32)
+    asked = (_at(query.values), _at(query.scales), _long(len(query)), centroids.dim)
+    _check(library().bb_table(*asked, _at(centroids.values), _long(count), _at(scratch), _at(filled)))
+    return filled
+
+
+def interact(
+    table: NDArray[np.uint8], codes: NDArray[np.uint16], offsets: NDArray[np.int64], rows: Ints | None = None
+) -> Ints:
+    count = len(offsets) - 1 if rows is None else len(rows)
+    out = np.empty(count, np.int32)
+    library().bb_interact(_at(table), _at(codes), _at(offsets), _at(rows), _long(count), _at(out))
+    return out
+
+
+def gather(
+    table: NDArray[np.uint8], tokens: int, probes: int, list_offsets: NDArray[np.int64], lists: Ints, documents: int
+) -> tuple[Ints, Ints]:
+    sums, last = _room("sums", documents, np.uint16), _room("last", documents, np.uint8)
+    touched, reached = _room("touched", documents, np.int32), _room("reached", documents, np.int32)
+    sizes = (_long(len(table)), _long(tokens), _long(probes))
+    found = library().bb_gather(
+        _at(table), *sizes, _at(list_offsets), _at(lists), _at(sums), _at(last), _at(touched), _at(reached)
+    )
+    _check(min(found, 0))
+    return touched[:found].copy(), reached[:found].copy()
+
+
+def top(scores: Ints, count: int) -> Ints:
+    out = np.empty(min(count, len(scores)), np.int32)
+    _check(min(library().bb_top(_at(scores), _long(len(scores)), _long(len(out)), _at(out)), 0))
+    return out
+
+
+def _at(array: NDArray[Any] | None) -> ctypes.c_void_p | None:
+    """The address of an array; the caller keeps it alive."""
+    if array is None:
+        return None
+    if not array.flags.c_contiguous:
+        raise ValueError("kernels take contiguous arrays")
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def _long(number: int) -> ctypes.c_int64:
+    return ctypes.c_int64(number)
+
+
+def _room(name: str, size: int, dtype: type[np.generic]) -> NDArray[Any]:
+    """Memory of this thread that is used again by the next call; zero when it is new."""
+    room = getattr(_scratch, name, None)
+    if room is None or len(room) < size:
+        room = np.zeros(size, dtype)
+        setattr(_scratch, name, room)
+    found: NDArray[Any] = room
+    return found
+
+
+def _check(failed: int) -> None:
+    if failed:
+        raise MemoryError("no memory for a search kernel")

@@ -1,0 +1,150 @@
+"""The inner loops in numba, for machines without a C compiler. Needs the package numba."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bowerbird.index.kernels import reference
+from bowerbird.index.kernels.blocks import LANES, Blocks, Codes, Query
+
+NAME = "numba"
+
+Ints = NDArray[np.int32]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def loop(function: Function) -> Function:
+    """Compiled on its first call, without the interpreter's lock, and kept for the next process."""
+    return cast(Function, njit(nogil=True, cache=True)(function))
+
+
+# matrix products and sorts: numpy does them well
+assign, nearest, table, top = reference.assign, reference.nearest, reference.table, reference.top
+
+
+def maxsim(
+    query: Query, tokens: Blocks | Codes, offsets: NDArray[np.int64], rows: Ints | None = None
+) -> NDArray[np.float32]:
+    documents = np.arange(len(offsets) - 1, dtype=np.int32) if rows is None else rows
+    out = np.empty(len(documents), np.float32)
+    values, scales = query.values.astype(np.int32), tokens.scales.astype(np.float32)
+    if isinstance(tokens, Blocks):
+        _maxsim(values, query.scales, tokens.values, scales, offsets, documents, out)
+    else:
+        levels = tokens.levels.reshape(tokens.residuals.shape[1], 256, 8 // tokens.bits)
+        _maxsim_residual(
+            values, query.scales, tokens.codes, tokens.residuals, tokens.centroids, levels, scales, offsets, documents,
+            out,
+        )  # fmt: skip
+    return out
+
+
+@loop
+def _maxsim(
+    query: Any, query_scales: Any, blocks: Any, scales: Any, offsets: Any, documents: Any, out: Any
+) -> None:  # pragma: no cover
+    groups = blocks.shape[1]
+    for number in range(len(documents)):
+        start, end = offsets[documents[number]], offsets[documents[number] + 1]
+        best = np.full(len(query), -np.inf, np.float32)
+        for token in range(start, end):
+            block, lane = token // LANES, token % LANES
+            for q in range(len(query)):
+                dot = np.int32(0)
+                for g in range(groups):
+                    for j in range(4):
+                        dot += query[q, g * 4 + j] * (np.int32(blocks[block, g, lane, j]) - np.int32(128))
+                best[q] = max(best[q], np.float32(dot) * scales[token])
+        out[number] = _total(query_scales, best) if end > start else -np.inf
+
+
+@loop
+def _maxsim_residual(
+    query: Any,
+    query_scales: Any,
+    codes: Any,
+    residuals: Any,
+    centroids: Any,
+    levels: Any,
+    scales: Any,
+    offsets: Any,
+    documents: Any,
+    out: Any,
+) -> None:  # pragma: no cover
+    dim, per_byte = centroids.shape[1], levels.shape[2]
+    values = np.empty(dim, np.int32)
+    for number in range(len(documents)):
+        start, end = offsets[documents[number]], offsets[documents[number] + 1]
+        best = np.full(len(query), -np.inf, np.float32)
+        for token in range(start, end):
+            for j in range(dim):
+                step = levels[j // per_byte, residuals[token, j // per_byte], j % per_byte]
+                values[j] = np.int32(centroids[codes[token], j]) + np.int32(step) - np.int32(128)
+            for q in range(len(query)):
+                dot = np.int32(0)
+                for j in range(dim):
+                    dot += query[q, j] * values[j]
+                best[q] = max(best[q], np.float32(dot) * scales[token])
+        out[number] = _total(query_scales, best) if end > start else -np.inf
+
+
+@loop
+def _total(query_scales: Any, best: Any) -> Any:  # pragma: no cover
+    total = np.float32(0)
+    for q in range(len(best)):
+        total += query_scales[q] * best[q]
+    return total
+
+
+def interact(
+    table: NDArray[np.uint8], codes: NDArray[np.uint16], offsets: NDArray[np.int64], rows: Ints | None = None
+) -> Ints:
+    documents = np.arange(len(offsets) - 1, dtype=np.int32) if rows is None else rows
+    out = np.empty(len(documents), np.int32)
+    _interact(table, codes, offsets, documents, out)
+    return out
+
+
+@loop
+def _interact(table: Any, codes: Any, offsets: Any, documents: Any, out: Any) -> None:  # pragma: no cover
+    slots = table.shape[1]
+    best = np.empty(slots, np.uint8)
+    for number in range(len(documents)):
+        best[:] = 0
+        for token in range(offsets[documents[number]], offsets[documents[number] + 1]):
+            row = table[codes[token]]
+            for slot in range(slots):
+                best[slot] = max(best[slot], row[slot])
+        total = np.int32(0)
+        for slot in range(slots):
+            total += np.int32(best[slot])
+        out[number] = total
+
+
+def gather(
+    table: NDArray[np.uint8], tokens: int, probes: int, list_offsets: NDArray[np.int64], lists: Ints, documents: int
+) -> tuple[Ints, Ints]:
+    sums = np.zeros(documents, np.int32)
+    for slot in range(tokens):
+        column = np.ascontiguousarray(table[:, slot]).astype(np.int32)
+        threshold = reference.threshold(column, probes)
+        chosen = np.flatnonzero(column >= threshold)
+        gains = (column[chosen] - threshold + 1).astype(np.int32)
+        _gain(chosen, gains, list_offsets, lists, sums, np.zeros(documents, np.int32))
+    found = np.flatnonzero(sums).astype(np.int32)
+    return found, sums[found]
+
+
+@loop
+def _gain(chosen: Any, gains: Any, list_offsets: Any, lists: Any, sums: Any, best: Any) -> None:  # pragma: no cover
+    for number in range(len(chosen)):
+        for at in range(list_offsets[chosen[number]], list_offsets[chosen[number] + 1]):
+            document = lists[at]
+            if gains[number] > best[document]:
+                sums[document] += gains[number] - best[document]
+                best[document] = gains[number]

@@ -1,0 +1,139 @@
+"""The inner loops in numpy: what the other forms must give, to the last bit."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Codes, Query
+
+NAME = "numpy"
+
+Ints = NDArray[np.int32]
+
+
+def maxsim(
+    query: Query, tokens: Blocks | Codes, offsets: NDArray[np.int64], rows: Ints | None = None
+) -> NDArray[np.float32]:
+    """Late interaction: the sum over query tokens of the best token of a document (arXiv 2004.12832, section 3.3).
+
+    offsets: document d has tokens offsets[d] … offsets[d + 1] - 1. rows: the documents to score, all if None.
+    One float32 per document; -inf for a document without tokens.
+    """
+    documents = range(len(offsets) - 1) if rows is None else rows.tolist()
+    scores = np.full(len(documents), -np.inf, np.float32)
+    wide = query.values.astype(np.int32)
+    for number, document in enumerate(documents):
+        start, end = int(offsets[document]), int(offsets[document + 1])
+        if start < end:
+            dots = wide @ _values(tokens, start, end).astype(np.int32).T
+            best = (dots.astype(np.float32) * tokens.scales[start:end].astype(np.float32)).max(axis=1)
+            total = np.float32(0)
+            for value in query.scales * best:  # in the order of the query's tokens, as sums of floats differ
+                total += value
+            scores[number] = total
+    return scores
+
+
+def _values(tokens: Blocks | Codes, start: int, end: int) -> NDArray[np.int16]:
+    """Whole-number values of some tokens, n × dim."""
+    if isinstance(tokens, Blocks):
+        return tokens.rows(start, end).astype(np.int16)
+    width = tokens.residuals.shape[1]
+    levels = tokens.levels.reshape(width, 256, 8 // tokens.bits)
+    steps = levels[np.arange(width), tokens.residuals[start:end]].reshape(end - start, -1)
+    values: NDArray[np.int16] = tokens.centroids[tokens.codes[start:end]].astype(np.int16) + steps - 128
+    return values
+
+
+def nearest(tokens: NDArray[np.int8], centroids: Blocks, count: int) -> tuple[Ints, Ints]:
+    """For every token the highest dot product with one of `count` centroids, and which; the lowest among equals."""
+    dots = tokens.astype(np.float32) @ centroids.rows(0, count).astype(np.float32).T  # exact below 2 ** 24
+    index = dots.argmax(axis=1)
+    return dots[np.arange(len(dots)), index].astype(np.int32), index.astype(np.int32)
+
+
+def assign(
+    tokens: NDArray[np.int8], regions: Blocks, bounds: NDArray[np.int64], centroids: Blocks, probes: int
+) -> tuple[Ints, Ints]:
+    """As `nearest`, sought only in the `probes` best regions of a token.
+
+    Region r owns the centroids bounds[r] … bounds[r + 1] - 1; whole blocks of 16 are looked at.
+    """
+    count = int(bounds[-1])
+    wide = tokens.astype(np.float32)
+    near = np.argsort(-(wide @ regions.rows(0, len(bounds) - 1).astype(np.float32).T), axis=1, kind="stable")
+    value, index = np.full(len(tokens), -(2**31), np.int64), np.zeros(len(tokens), np.int64)
+    for region in range(len(bounds) - 1):
+        mine = np.flatnonzero((near[:, :probes] == region).any(axis=1))
+        first, last = bounds[region] // LANES * LANES, min(-(-bounds[region + 1] // LANES) * LANES, count)
+        if len(mine) and bounds[region] < bounds[region + 1]:
+            dots = (wide[mine] @ centroids.rows(int(first), int(last)).astype(np.float32).T).astype(np.int64)
+            best = dots.argmax(axis=1)
+            found, number = dots[np.arange(len(dots)), best], best + first
+            better = (found > value[mine]) | ((found == value[mine]) & (number < index[mine]))
+            value[mine[better]], index[mine[better]] = found[better], number[better]
+    return value.astype(np.int32), index.astype(np.int32)
+
+
+def table(query: Query, centroids: Blocks, count: int) -> NDArray[np.uint8]:
+    """One byte per centroid and query token, count × SLOTS; at most SLOTS query tokens.
+
+    255 at a token's best centroid, 0 at `span` or more below it, where span is the widest distance of a token's best
+    from its mean. Only differences within a column count for a ranking, so every token may have its own top.
+    """
+    dots = (centroids.rows(0, count).astype(np.float32) @ query.values.astype(np.float32).T).astype(np.int32)
+    top, mean = dots.max(axis=0), dots.sum(axis=0, dtype=np.int64).astype(np.float32) / np.float32(count)
+    span = max(float((query.scales * (top.astype(np.float32) - mean)).max(initial=0)), 0.0)
+    slope = np.float32(255) * query.scales / np.float32(span) if span > 0 else np.zeros(len(query), np.float32)
+    values = np.float32(255.5) - (top - dots).astype(np.float32) * slope
+    filled = np.zeros((count, SLOTS), np.uint8)
+    filled[:, : len(query)] = np.maximum(values, 0).astype(np.uint8)
+    return filled
+
+
+def interact(
+    table: NDArray[np.uint8], codes: NDArray[np.uint16], offsets: NDArray[np.int64], rows: Ints | None = None
+) -> Ints:
+    """Centroid interaction (PLAID, arXiv 2205.09707, section 3.3): MaxSim with every token replaced by its centroid."""
+    documents = range(len(offsets) - 1) if rows is None else rows.tolist()
+    scores = np.zeros(len(documents), np.int32)
+    for number, document in enumerate(documents):
+        found = table[codes[offsets[document] : offsets[document + 1]]]
+        scores[number] = found.max(axis=0, initial=0).sum(dtype=np.int32)
+    return scores
+
+
+def gather(
+    table: NDArray[np.uint8], tokens: int, probes: int, list_offsets: NDArray[np.int64], lists: Ints, documents: int
+) -> tuple[Ints, Ints]:
+    """Documents in the lists of the best centroids of every query token, and how well they were reached.
+
+    A document's score is the sum over tokens of how far the best centroid that lists it lies above the token's
+    threshold, plus one; a token that does not reach it adds nothing. The documents come in no particular order.
+    """
+    sums = np.zeros(documents, np.int32)
+    for column in table[:, :tokens].T.astype(np.int32):
+        least = threshold(column, probes)
+        gains = np.zeros(documents, np.int32)
+        for centroid in np.flatnonzero(column >= least):
+            listed = lists[list_offsets[centroid] : list_offsets[centroid + 1]]
+            gains[listed] = np.maximum(gains[listed], column[centroid] - least + 1)
+        sums += gains
+    found = np.flatnonzero(sums).astype(np.int32)
+    return found, sums[found]
+
+
+def threshold(column: Ints, probes: int) -> int:
+    """The highest value, at least 1, that `probes` entries of a column reach."""
+    above = np.cumsum(np.bincount(column, minlength=256)[::-1])[::-1]
+    reached = np.flatnonzero(above[1:] >= probes) + 1
+    return int(reached[-1]) if len(reached) else 1
+
+
+def top(scores: Ints, count: int) -> Ints:
+    """Positions of the `count` highest scores (0 ≤ score < 65536), ascending; the first win ties."""
+    if count >= len(scores):
+        return np.arange(len(scores), dtype=np.int32)
+    chosen = np.argsort(-scores, kind="stable")[:count]
+    return np.sort(chosen).astype(np.int32)

@@ -1,0 +1,151 @@
+"""A segment: some documents' tokens, written once. Additions make new segments, merging joins them.
+
+keys      int64    n         what the caller calls the documents
+offsets   int64    n + 1     tokens of document d: offsets[d] … offsets[d + 1] - 1
+blocks    uint8, scales float16                    (int8 tokens, see kernels.Blocks)
+codes     uint16, residuals uint8, scales float16  (centroid and bits, see kernels.Codes)
+seen      uint16, seen_offsets int64 n + 1         the different centroids of every document, for the first pass
+lists     int32, list_offsets int64                documents of every centroid; only in large segments
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bowerbird.embeddings import MultiVector
+from bowerbird.index.kernels import Blocks, Bytes, Codes
+from bowerbird.index.multivector.centroids import Centroids
+from bowerbird.index.multivector.codec import Arrays, Levels, int8_arrays, tokens_of
+
+LISTED = 50_000
+"""Documents from which a segment gets inverted lists: a pass over all codes then takes longer than reading lists."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What all segments of an index share: centroids, and levels if tokens are stored as residuals."""
+
+    centroids: Centroids
+    levels: Levels | None = None
+    table: Bytes | None = None
+
+    def arrays(self) -> Arrays:
+        return self.centroids.arrays() | ({} if self.levels is None else self.levels.arrays())
+
+    @staticmethod
+    def of(arrays: Mapping[str, NDArray[Any]]) -> Model:
+        levels = Levels.of(arrays) if "levels.bits" in arrays else None
+        return Model(Centroids.of(arrays), levels, None if levels is None else levels.table)
+
+    @property
+    def dim(self) -> int:
+        return int(self.centroids.points.shape[1])
+
+    @property
+    def bits(self) -> int:
+        return 8 if self.levels is None else self.levels.bits
+
+
+class Segment:
+    """arrays: as above, in memory or mapped. name: of its file; empty for one in memory."""
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], model: Model, name: str = "") -> None:
+        self.name = name
+        self.arrays = arrays
+        self.keys: NDArray[np.int64] = arrays["keys"]
+        self.offsets: NDArray[np.int64] = arrays["offsets"]
+        self.tokens: Blocks | Codes = tokens_of(arrays, model.levels, model.table)
+        compact = "seen" in arrays
+        self.codes: NDArray[np.uint16] = arrays["seen" if compact else "codes"]
+        self.code_offsets: NDArray[np.int64] = arrays["seen_offsets"] if compact else self.offsets
+        self.listed = "lists" in arrays
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def bytes(self) -> int:
+        return sum(array.nbytes for array in self.arrays.values())
+
+
+def segment_arrays(keys: NDArray[np.int64], tokens: MultiVector, model: Model, threads: int = 1) -> Arrays:
+    """The arrays of a new segment."""
+    nearest = model.centroids.nearest(tokens.vectors, threads)
+    if model.levels is None:
+        stored = int8_arrays(tokens.vectors)
+    else:
+        residuals, scales = model.levels.encode(tokens.vectors, nearest)
+        stored = {"residuals": residuals, "scales": scales, "codes": nearest.astype(np.uint16)}
+    arrays = {"keys": keys.astype(np.int64), "offsets": tokens.offsets.astype(np.int64), **stored}
+    return _with_codes(arrays, nearest.astype(np.uint16), model)
+
+
+def _with_codes(arrays: Arrays, codes: NDArray[np.uint16], model: Model) -> Arrays:
+    """Add what the first pass reads."""
+    pairs = document_codes(codes, arrays["offsets"])
+    count = len(arrays["keys"])
+    if "codes" not in arrays:
+        arrays["seen"] = (pairs & 0xFFFF).astype(np.uint16)
+        arrays["seen_offsets"] = np.searchsorted(pairs >> 16, np.arange(count + 1)).astype(np.int64)
+    if count >= LISTED:
+        by_code = np.sort((pairs & 0xFFFF) << 32 | pairs >> 16)
+        arrays["lists"] = (by_code & 0xFFFFFFFF).astype(np.int32)
+        arrays["list_offsets"] = np.searchsorted(by_code >> 32, np.arange(len(model.centroids) + 1)).astype(np.int64)
+    return arrays
+
+
+def document_codes(codes: NDArray[np.uint16], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """document << 16 | centroid, every pair once, ascending."""
+    documents = np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets))
+    return np.unique(documents << 16 | codes)
+
+
+def merged_arrays(parts: Sequence[tuple[Segment, NDArray[np.bool_]]], model: Model) -> Arrays:
+    """The living documents of some segments as one segment."""
+    keys, lengths, scales, codes, values, residuals = [], [], [], [], [], []
+    for segment, alive in parts:
+        token_alive = np.repeat(alive, np.diff(segment.offsets))
+        keys.append(segment.keys[alive])
+        lengths.append(np.diff(segment.offsets)[alive])
+        scales.append(segment.tokens.scales[: len(token_alive)][token_alive])
+        if isinstance(segment.tokens, Blocks):
+            values.append(segment.tokens.rows(0, len(token_alive))[token_alive])
+            codes.append(_spread(segment, alive))
+        else:
+            residuals.append(segment.tokens.residuals[token_alive])
+            codes.append((segment.tokens.codes[token_alive], lengths[-1]))
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
+    arrays: Arrays = {"keys": np.concatenate(keys), "offsets": offsets}
+    found = np.concatenate([part for part, _ in codes])
+    if values:
+        blocks = Blocks.of(np.concatenate(values), np.concatenate(scales))
+        arrays |= {"blocks": blocks.values, "scales": blocks.scales}
+    else:
+        arrays |= {"residuals": np.concatenate(residuals), "scales": np.concatenate(scales), "codes": found}
+    code_offsets = np.concatenate([[0], np.cumsum(np.concatenate([count for _, count in codes]))]).astype(np.int64)
+    return _merged_codes(arrays, found, code_offsets, model)
+
+
+def _spread(segment: Segment, alive: NDArray[np.bool_]) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
+    """The different centroids of the living documents, and how many each has."""
+    counts = np.diff(segment.code_offsets)
+    return segment.codes[np.repeat(alive, counts)], counts[alive]
+
+
+def _merged_codes(arrays: Arrays, codes: NDArray[np.uint16], code_offsets: NDArray[np.int64], model: Model) -> Arrays:
+    whole = _with_codes({**arrays, "offsets": code_offsets}, codes, model)
+    return {**whole, "offsets": arrays["offsets"]}
+
+
+def load(folder: Path, name: str, model: Model) -> Segment:
+    """A mapped segment. Raises CollectionError if the file is missing or cut off."""
+    from bowerbird.storage.packs import Pack
+
+    pack = Pack(folder / name)
+    return Segment({section: pack[section] for section in pack.names}, model, name)

@@ -1,0 +1,87 @@
+"""Compares a library built with sanitizers with the numpy form; run in a process of its own by test_kernels."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from bowerbird.index.kernels import Blocks, Codes, Query, compiled, quantize, reference
+
+
+def main(library: Path) -> None:
+    compiled.LIBRARY = library
+    random = np.random.default_rng(0)
+    compared = 0
+    for level in (0, 1, 2):
+        if compiled.set_level(level) != level:
+            continue
+        for lengths in ([0], [1], [16, 0, 17], [5, 70, 16, 31, 1]):
+            for dim in (4, 36, 128):
+                offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+                count = int(offsets[-1])
+                tokens = Blocks.of(*quantize(random.standard_normal((count, dim))))
+                query = Query.of(random.standard_normal((int(random.integers(1, 33)), dim)))
+                rows = np.arange(len(lengths), dtype=np.int32)[::-1].copy()
+                same(compiled.maxsim(query, tokens, offsets, rows), reference.maxsim(query, tokens, offsets, rows))
+                centroids = max(count, 1)
+                points = Blocks.of(random.integers(-127, 128, (centroids, dim)).astype(np.int8))
+                for got, expected in zip(
+                    compiled.nearest(query.values, points, centroids),
+                    reference.nearest(query.values, points, centroids),
+                    strict=True,
+                ):
+                    same(got, expected)
+                bounds = np.array([0, centroids // 2, centroids], np.int64)
+                regions = Blocks.of(random.integers(-127, 128, (2, dim)).astype(np.int8))
+                for got, expected in zip(
+                    compiled.assign(query.values, regions, bounds, points, 1),
+                    reference.assign(query.values, regions, bounds, points, 1),
+                    strict=True,
+                ):
+                    same(got, expected)
+                table = compiled.table(query, points, centroids)
+                same(table, reference.table(query, points, centroids))
+                codes = random.integers(0, centroids, count).astype(np.uint16)
+                same(compiled.interact(table, codes, offsets), reference.interact(table, codes, offsets))
+                bounds, lists = lists_of(codes, offsets, centroids)
+                found, scores = compiled.gather(table, len(query), 3, bounds, lists, len(lengths))
+                order = np.argsort(found)
+                for got, expected in zip(
+                    (found[order], scores[order]),
+                    reference.gather(table, len(query), 3, bounds, lists, len(lengths)),
+                    strict=True,
+                ):
+                    same(got, expected)
+                same(compiled.top(np.array(lengths, np.int32), 2), reference.top(np.array(lengths, np.int32), 2))
+                if dim % 8 == 0:
+                    for bits in (2, 4):
+                        width = dim * bits // 8
+                        packed = Codes(
+                            codes,
+                            random.integers(0, 256, (count, width)).astype(np.uint8),
+                            random.integers(0, 200, (centroids, dim)).astype(np.uint8),
+                            random.integers(0, 56, (width, 256, 8 // bits)).astype(np.uint8),
+                            bits,
+                            random.random(count).astype(np.float16),
+                        )
+                        same(compiled.maxsim(query, packed, offsets), reference.maxsim(query, packed, offsets))
+                compared += 1
+    print(f"compared {compared}")
+
+
+def lists_of(codes: np.ndarray, offsets: np.ndarray, centroids: int) -> tuple[np.ndarray, np.ndarray]:
+    """For every centroid the documents that have it, ascending."""
+    documents = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    pairs = np.unique(codes.astype(np.int64) << 32 | documents)
+    bounds = np.searchsorted(pairs >> 32, np.arange(centroids + 1)).astype(np.int64)
+    return bounds, (pairs & 0xFFFFFFFF).astype(np.int32)
+
+
+def same(got: np.ndarray, expected: np.ndarray) -> None:
+    np.testing.assert_array_equal(got, expected)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,206 @@
+"""All forms of the search kernels give the results of the numpy form."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bowerbird.index import kernels
+from bowerbird.index.kernels import Blocks, Codes, Query, reference
+from tests.index.checked_kernels import lists_of
+
+C_LEVELS = (0, 1, 2)
+
+
+def forms() -> list[tuple[str, ModuleType, int]]:
+    """Name, module and level of every form that this machine has."""
+    found: list[tuple[str, ModuleType, int]] = []
+    for name in ("c", "numba"):
+        try:
+            module = kernels.use(name)
+        except ImportError:
+            continue
+        levels = [level for level in C_LEVELS if module.set_level(level) == level] if name == "c" else [-1]
+        found += [(f"{name}{level}", module, level) for level in levels]
+    return found
+
+
+FORMS = forms()
+
+
+@pytest.fixture(params=FORMS, ids=[name for name, _, _ in FORMS])
+def form(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
+    _, module, level = request.param
+    if level >= 0:
+        module.set_level(level)
+    yield module
+    if level >= 0:
+        module.set_level(-1)
+
+
+def test_a_compiler_gives_the_c_form() -> None:
+    if shutil.which("cc") is None and shutil.which("gcc") is None:
+        pytest.skip("no C compiler on this machine")
+    assert kernels.use("c").NAME.startswith("C, ")
+
+
+def sets(seed: int, lengths: list[int], dim: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    vectors = random.standard_normal((int(offsets[-1]), dim)).astype(np.float32)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6), offsets
+
+
+lengths = st.lists(st.integers(0, 70), min_size=1, max_size=12)
+dims = st.sampled_from([4, 8, 36, 64, 128, 384])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1000), lengths, dims, st.integers(1, 41))
+def test_maxsim_is_the_same_to_the_last_bit(seed: int, lengths: list[int], dim: int, asked: int) -> None:
+    vectors, offsets = sets(seed, lengths, dim)
+    query = Query.of(sets(seed + 1, [asked], dim)[0])
+    tokens = Blocks.of(*kernels.quantize(vectors))
+    rows = np.random.default_rng(seed).permutation(len(lengths)).astype(np.int32)
+    for (_, module, level), chosen in product(FORMS, (None, rows)):
+        if level >= 0:
+            module.set_level(level)
+        np.testing.assert_array_equal(
+            module.maxsim(query, tokens, offsets, chosen), reference.maxsim(query, tokens, offsets, chosen)
+        )
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), lengths, st.sampled_from([8, 64, 128]), st.sampled_from([2, 4]))
+def test_maxsim_of_residuals_is_the_same_to_the_last_bit(seed: int, lengths: list[int], dim: int, bits: int) -> None:
+    random = np.random.default_rng(seed)
+    vectors, offsets = sets(seed, lengths, dim)
+    width = dim * bits // 8
+    tokens = Codes(
+        random.integers(0, 50, len(vectors)).astype(np.uint16),
+        random.integers(0, 256, (len(vectors), width)).astype(np.uint8),
+        random.integers(0, 200, (50, dim)).astype(np.uint8),
+        random.integers(0, 56, (width, 256, 8 // bits)).astype(np.uint8),
+        bits,
+        random.random(len(vectors)).astype(np.float16),
+    )
+    query = Query.of(sets(seed + 1, [19], dim)[0])
+    for _, module, level in FORMS:
+        if level >= 0:
+            module.set_level(level)
+        np.testing.assert_array_equal(module.maxsim(query, tokens, offsets), reference.maxsim(query, tokens, offsets))
+
+
+def test_quantised_maxsim_is_near_the_exact_one(form: ModuleType) -> None:
+    vectors, offsets = sets(3, [40] * 200, 128)
+    asked, _ = sets(4, [24], 128)
+    exact = np.maximum.reduceat(vectors @ asked.T, offsets[:-1]).sum(axis=1)
+    got = form.maxsim(Query.of(asked), Blocks.of(*kernels.quantize(vectors)), offsets)
+    assert np.abs(got - exact).max() < 0.03
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 333])
+def test_centroids(form: ModuleType, count: int) -> None:
+    centroids, _ = sets(5, [count], 64)
+    values, _ = kernels.quantize(centroids)
+    blocks = Blocks.of(values)
+    tokens, _ = kernels.quantize(sets(6, [101], 64)[0])
+    for got, expected in zip(
+        form.nearest(tokens, blocks, count), reference.nearest(tokens, blocks, count), strict=True
+    ):
+        np.testing.assert_array_equal(got, expected)
+    for asked in (1, 17, 32):
+        query = Query.of(sets(7, [asked], 64)[0])
+        np.testing.assert_array_equal(form.table(query, blocks, count), reference.table(query, blocks, count))
+
+
+@pytest.mark.parametrize("probes", [1, 3, 9])
+def test_assignment_by_regions(form: ModuleType, probes: int) -> None:
+    random = np.random.default_rng(9)
+    bounds = np.concatenate([[0], np.cumsum(random.integers(0, 40, 9))]).astype(np.int64)
+    regions, points = (
+        kernels.quantize(sets(seed, [count], 64)[0])[0] for seed, count in ((1, 9), (2, int(bounds[-1])))
+    )
+    tokens, _ = kernels.quantize(sets(3, [200], 64)[0])
+    made = form.assign(tokens, Blocks.of(regions), bounds, Blocks.of(points), probes)
+    for got, expected in zip(
+        made, reference.assign(tokens, Blocks.of(regions), bounds, Blocks.of(points), probes), strict=True
+    ):
+        np.testing.assert_array_equal(got, expected)
+    if probes == 9:
+        np.testing.assert_array_equal(made[1], reference.nearest(tokens, Blocks.of(points), int(bounds[-1]))[1])
+
+
+def test_the_lowest_of_equal_centroids_is_nearest(form: ModuleType) -> None:
+    values = np.tile(np.array([[3, 1, 4, 1]], np.int8), (40, 1))
+    _, index = form.nearest(values[:9], Blocks.of(values), 40)
+    assert not index.any()
+
+
+@pytest.mark.parametrize("probes", [1, 4, 40])
+def test_interaction_and_lists(form: ModuleType, probes: int) -> None:
+    random = np.random.default_rng(8)
+    table = random.integers(0, 256, (100, kernels.SLOTS)).astype(np.uint8)
+    table[:, 20:] = 0
+    lengths = random.integers(0, 50, 300)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    codes = random.integers(0, 100, int(offsets[-1])).astype(np.uint16)
+    rows = random.permutation(300)[:77].astype(np.int32)
+    for chosen in (None, rows):
+        np.testing.assert_array_equal(
+            form.interact(table, codes, offsets, chosen), reference.interact(table, codes, offsets, chosen)
+        )
+    bounds, lists = lists_of(codes, offsets, 100)
+    for _ in range(2):  # memory that is used again is clean again
+        found, scores = form.gather(table, 20, probes, bounds, lists, 300)
+        expected = dict(
+            zip(*map(np.ndarray.tolist, reference.gather(table, 20, probes, bounds, lists, 300)), strict=True)
+        )
+        assert dict(zip(found.tolist(), scores.tolist(), strict=True)) == expected
+
+
+@given(st.lists(st.integers(0, 8160), min_size=1, max_size=300), st.integers(0, 310))
+def test_top(scores: list[int], count: int) -> None:
+    numbers = np.array(scores, np.int32)
+    for _, module, _ in FORMS:
+        np.testing.assert_array_equal(module.top(numbers, count), reference.top(numbers, count))
+
+
+def test_sanitizers_find_nothing(tmp_path: Path) -> None:
+    """The same comparisons with a library that checks every access and every overflow."""
+    compiler = shutil.which("gcc")
+    if compiler is None or not sys.platform.startswith("linux"):
+        pytest.skip("needs gcc on Linux")
+    source = Path(kernels.__file__).with_name("kernels.c")
+    library = tmp_path / "checked.so"
+    command = [compiler, "-O1", "-g", "-std=c11", "-ffp-contract=off", "-shared", "-fPIC"]
+    built = subprocess.run(
+        [*command, "-fsanitize=address,undefined", "-fno-sanitize-recover=all", str(source), "-o", str(library)],
+        capture_output=True,
+        text=True,
+    )
+    if built.returncode:
+        pytest.skip(f"this gcc has no sanitizers: {built.stderr.splitlines()[-1]}")
+    runtime = subprocess.run([compiler, "-print-file-name=libasan.so"], capture_output=True, text=True).stdout.strip()
+    script = Path(__file__).with_name("checked_kernels.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(library)],
+        env={**os.environ, "LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0", "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr[-3000:] + sysconfig.get_platform()
+    assert "compared" in done.stdout
