@@ -7,6 +7,8 @@ numpy always works. `name()` says which one runs. reference.py is the place to r
 from __future__ import annotations
 
 import os
+from functools import cache
+from importlib import import_module
 from types import ModuleType
 
 from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Bytes, Codes, Query, quantize
@@ -23,14 +25,15 @@ def use(form: str = "") -> ModuleType:
     Raises ImportError if the form that was asked for is not there.
     """
     wanted = form or os.environ.get(CHOICE, "")
-    for known, load in _FORMS.items():
-        if wanted in ("", known):
-            try:
-                return load()
-            except (ImportError, OSError) as error:
-                if wanted:
-                    raise ImportError(f"kernels {wanted!r} are not there: {error}") from error
-    raise ImportError(f"no kernels named {wanted!r}; set {CHOICE} to one of: {', '.join(_FORMS)}")
+    for known in [wanted] if wanted else _FORMS:
+        if known not in _FORMS:
+            raise ImportError(f"no kernels named {wanted!r}; set {CHOICE} to one of: {', '.join(_FORMS)}")
+        try:
+            return _load(known)
+        except (ImportError, OSError) as error:
+            if wanted:
+                raise ImportError(f"kernels {wanted!r} are not there: {error}") from error
+    raise AssertionError("numpy is always there")
 
 
 def name() -> str:
@@ -38,23 +41,11 @@ def name() -> str:
     return str(use().NAME)
 
 
-def _compiled() -> ModuleType:
-    from bowerbird.index.kernels import compiled
-
-    compiled.library()
-    return compiled
+_FORMS = {"c": "compiled", "numba": "jitted", "numpy": "reference"}
 
 
-def _numba() -> ModuleType:
-    from bowerbird.index.kernels import jitted
-
-    return jitted
-
-
-def _numpy() -> ModuleType:
-    from bowerbird.index.kernels import reference
-
-    return reference
-
-
-_FORMS = {"c": _compiled, "numba": _numba, "numpy": _numpy}
+@cache
+def _load(form: str) -> ModuleType:
+    module = import_module(f"{__name__}.{_FORMS[form]}")
+    assert module.NAME, "reading it loads the library, which may not have been built"
+    return module

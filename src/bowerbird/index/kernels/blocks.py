@@ -33,6 +33,10 @@ class Query:
         values, scales = quantize(tokens, np.float32)
         return Query(values, scales.astype(np.float32))
 
+    def ordered(self, order: NDArray[np.int64] | None) -> Query:
+        """With the dimensions in another order."""
+        return self if order is None else Query(np.ascontiguousarray(self.values[:, order]), self.scales)
+
     def part(self, start: int, end: int) -> Query:
         return Query(self.values[start:end], self.scales[start:end])
 
@@ -75,7 +79,8 @@ class Codes:
 
     codes: n uint16, number of the centroid
     residuals: n × dim × bits / 8 bytes
-    centroids: K × dim bytes; levels: per byte of a residual 256 × (8 / bits) bytes that are added to the centroid's
+    centroids: K × dim bytes
+    levels: dim × bits / 8 × 256 × 8 / bits bytes, for every byte of a residual what is added to the centroid's
     scales: n float16
     """
 
@@ -89,6 +94,12 @@ class Codes:
     @property
     def dim(self) -> int:
         return int(self.centroids.shape[1])
+
+    def rows(self, start: int, end: int) -> NDArray[np.int16]:
+        """Values of tokens start … end - 1, n × dim."""
+        steps = self.levels[np.arange(len(self.levels)), self.residuals[start:end]].reshape(end - start, -1)
+        values: NDArray[np.int16] = self.centroids[self.codes[start:end]].astype(np.int16) + steps - 128
+        return values
 
 
 def quantize(

@@ -26,24 +26,13 @@ def maxsim(
     for number, document in enumerate(documents):
         start, end = int(offsets[document]), int(offsets[document + 1])
         if start < end:
-            dots = wide @ _values(tokens, start, end).astype(np.int32).T
+            dots = wide @ tokens.rows(start, end).astype(np.int32).T
             best = (dots.astype(np.float32) * tokens.scales[start:end].astype(np.float32)).max(axis=1)
             total = np.float32(0)
             for value in query.scales * best:  # in the order of the query's tokens, as sums of floats differ
                 total += value
             scores[number] = total
     return scores
-
-
-def _values(tokens: Blocks | Codes, start: int, end: int) -> NDArray[np.int16]:
-    """Whole-number values of some tokens, n × dim."""
-    if isinstance(tokens, Blocks):
-        return tokens.rows(start, end).astype(np.int16)
-    width = tokens.residuals.shape[1]
-    levels = tokens.levels.reshape(width, 256, 8 // tokens.bits)
-    steps = levels[np.arange(width), tokens.residuals[start:end]].reshape(end - start, -1)
-    values: NDArray[np.int16] = tokens.centroids[tokens.codes[start:end]].astype(np.int16) + steps - 128
-    return values
 
 
 def nearest(tokens: NDArray[np.int8], centroids: Blocks, count: int) -> tuple[Ints, Ints]:

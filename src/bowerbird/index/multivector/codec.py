@@ -4,8 +4,8 @@
     4 bit  half a byte per dimension and 4 per token, after a centroid (as PLAID's residuals, arXiv 2205.09707, 3.2)
     2 bit  a quarter of a byte per dimension and 4 per token
 
-The levels of the residual's bits are fitted to every dimension on its own (Lloyd-Max), as principal components have
-very different spreads. A token's scale is chosen so that its product with the true vector is right.
+The bytes of a residual are codewords of a few dimensions each (product quantisation, Jégou et al. 2011). They are
+learned from the tokens, with errors weighed by how much a dimension counts in dot products.
 """
 
 from __future__ import annotations
@@ -27,89 +27,110 @@ LLOYD_TURNS = 12
 
 
 @dataclass(frozen=True)
-class Levels:
-    """The whole-number steps that a residual's bits stand for. steps: dim × 2^bits, ascending; unit: value of a step.
+class Codebooks:
+    """What the bytes of a residual stand for: product quantisation of what the centroid leaves over.
 
-    centroids: K × dim bytes, each value + 128 - the lowest step of its dimension, so that sums stay within a byte.
+    order: permutation of the dimensions; a byte stands for 8 / bits of them in a row
+    words: dim × bits / 8 × 256 × 8 / bits, whole-number steps that a byte adds to a centroid
+    unit: value of a step
+    centroids: K × dim bytes in that order, each value + 128 less the lowest step, so that sums stay within a byte
     """
 
     bits: int
+    order: NDArray[np.int64]
+    words: NDArray[np.int16]
     unit: float
-    steps: NDArray[np.int16]
     centroids: Bytes
 
     @staticmethod
-    def fit(sample: Floats, nearest: NDArray[np.int32], centroids: NDArray[np.float32], bits: int) -> Levels:
-        """sample: n × dim tokens with the numbers of their centroids."""
-        residuals = sample.astype(np.float32) - centroids[nearest]
-        levels = lloyd_max(residuals, 2**bits)
-        room = np.abs(centroids).max(axis=0) + np.abs(levels).max(axis=1)
+    def fit(sample: Floats, nearest: NDArray[np.int32], centroids: NDArray[np.float32], bits: int) -> Codebooks:
+        """sample: n × dim tokens with the numbers of their centroids.
+
+        An error counts more in a dimension where tokens are long, as queries are long there, too; strong and weak
+        dimensions share a byte, so that every byte has as much to say.
+        """
+        wide = sample.astype(np.float32)
+        residuals = wide - centroids[nearest]
+        importance = np.sqrt(np.sqrt((wide * wide).mean(axis=0)))
+        order = balanced(residuals.var(axis=0) * importance**2, 8 // bits)
+        weights = importance[order]
+        parts = np.split((residuals[:, order] * weights), sample.shape[1] * bits // 8, axis=1)
+        words = np.stack([_kmeans(part) for part in parts]) / weights.reshape(len(parts), 1, -1)
+        room = np.abs(centroids).max(axis=0)[order].reshape(len(parts), -1) + np.abs(words).max(axis=1)
         unit = float(room.max()) / 126
-        steps = np.rint(levels / unit).astype(np.int16)
-        values = np.rint(centroids / unit).astype(np.int16)
-        return Levels(bits, unit, steps, (values + 128 + steps.min(axis=1)).astype(np.uint8))
+        steps = np.rint(words / unit).astype(np.int16)
+        values = np.rint(centroids[:, order] / unit).astype(np.int16)
+        bytes_ = np.ascontiguousarray((values + 128 + steps.min(axis=1).ravel()).astype(np.uint8))
+        return Codebooks(bits, order, steps, unit, bytes_)
 
     @property
     def table(self) -> Bytes:
-        """For every byte of a residual, what is added to the centroid's bytes: dim × bits / 8 × 256 × 8 / bits."""
-        per_byte = 8 // self.bits
-        raised = (self.steps - self.steps.min(axis=1, keepdims=True)).astype(np.uint8)
-        byte = np.arange(256)
-        digits = np.stack([byte >> (self.bits * place) & (2**self.bits - 1) for place in range(per_byte)], axis=1)
-        grouped = raised.reshape(-1, per_byte, 2**self.bits)
-        return np.ascontiguousarray(grouped[:, np.arange(per_byte), digits])
+        """For every byte of a residual, what is added to the centroid's bytes (see kernels.Codes)."""
+        return np.ascontiguousarray((self.words - self.words.min(axis=1, keepdims=True)).astype(np.uint8))
 
     def encode(self, vectors: Floats, nearest: NDArray[np.int32]) -> tuple[Bytes, NDArray[np.float16]]:
-        """n × dim tokens → n × dim × bits / 8 bytes and n scales."""
-        per_byte = 8 // self.bits
-        base = self.centroids.astype(np.int16) - 128 - self.steps.min(axis=1)
-        out = np.empty((len(vectors), vectors.shape[1] // per_byte), np.uint8)
+        """n × dim tokens → n × dim × bits / 8 bytes and n scales, each with the least error for its token."""
+        groups = len(self.words)
+        base = self.centroids.astype(np.int16) - 128 - self.words.min(axis=1).ravel()
+        words = self.words.astype(np.float32)
+        half = (words * words).sum(axis=2) / 2
+        out = np.empty((len(vectors), groups), np.uint8)
         scales = np.empty(len(vectors), np.float16)
-        limits = (self.steps[:, 1:] + self.steps[:, :-1]) / 2
         for start in range(0, len(vectors), CHUNK):
-            some = vectors[start : start + CHUNK].astype(np.float32)
-            middle = base[nearest[start : start + CHUNK]]
-            wanted = some / np.float32(self.unit) - middle
-            digit = np.zeros(some.shape, np.uint8)
-            for limit in limits.T:
-                digit += wanted > limit
-            made = (middle + self.steps[np.arange(some.shape[1]), digit]).astype(np.float32)
-            scales[start : start + CHUNK] = (some * some).sum(axis=1) / np.maximum((some * made).sum(axis=1), 1e-6)
-            places = digit.reshape(len(some), -1, per_byte) << (np.arange(per_byte, dtype=np.uint8) * self.bits)
-            out[start : start + CHUNK] = places.sum(axis=2, dtype=np.uint8)
+            some = vectors[start : start + CHUNK].astype(np.float32)[:, self.order]
+            middle = base[nearest[start : start + CHUNK]].astype(np.float32)
+            wanted = (some / np.float32(self.unit) - middle).reshape(len(some), groups, -1)
+            found = np.stack(
+                [(wanted[:, g] @ words[g].T - half[g]).argmax(axis=1) for g in range(groups)], axis=1
+            ).astype(np.uint8)
+            made = middle + words[np.arange(groups), found].reshape(len(some), -1)
+            scales[start : start + CHUNK] = (some * made).sum(axis=1) / np.maximum((made * made).sum(axis=1), 1e-6)
+            out[start : start + CHUNK] = found
         return out, scales
 
     def arrays(self) -> Arrays:
         return {
-            "levels.bits": np.array([self.bits]),
-            "levels.unit": np.array([self.unit]),
-            "levels.steps": self.steps,
-            "levels.centroids": self.centroids,
+            "codebooks.bits": np.array([self.bits]),
+            "codebooks.order": self.order,
+            "codebooks.words": self.words,
+            "codebooks.unit": np.array([self.unit]),
+            "codebooks.centroids": self.centroids,
         }
 
     @staticmethod
-    def of(arrays: Mapping[str, NDArray[Any]]) -> Levels:
-        return Levels(
-            int(arrays["levels.bits"][0]),
-            float(arrays["levels.unit"][0]),
-            arrays["levels.steps"],
-            np.ascontiguousarray(arrays["levels.centroids"]),
+    def of(arrays: Mapping[str, NDArray[Any]]) -> Codebooks:
+        return Codebooks(
+            int(arrays["codebooks.bits"][0]),
+            np.ascontiguousarray(arrays["codebooks.order"]),
+            np.ascontiguousarray(arrays["codebooks.words"]),
+            float(arrays["codebooks.unit"][0]),
+            np.ascontiguousarray(arrays["codebooks.centroids"]),
         )
 
 
-def lloyd_max(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """n × dim → the `count` levels per dimension with the least squared error (Lloyd 1982), dim × count, ascending."""
-    ordered = np.sort(values, axis=0)
-    sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(ordered, axis=0, dtype=np.float64)])
-    levels = np.quantile(ordered, (np.arange(count) + 0.5) / count, axis=0).T
+def balanced(weights: NDArray[np.float32], size: int) -> NDArray[np.int64]:
+    """A permutation in which every run of `size` has about the same product of weights (the strongest go first)."""
+    groups: list[list[int]] = [[] for _ in range(len(weights) // size)]
+    logs = np.log(np.maximum(weights, 1e-12))
+    filled = np.zeros(len(groups))
+    for dimension in np.argsort(-weights, kind="stable"):
+        open_groups = [group for group in range(len(groups)) if len(groups[group]) < size]
+        chosen = min(open_groups, key=lambda group: (filled[group], group))
+        groups[chosen].append(int(dimension))
+        filled[chosen] += logs[dimension] - logs.min() + 1e-3
+    return np.array([dimension for group in groups for dimension in group], np.int64)
+
+
+def _kmeans(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """256 codewords for n × few numbers (Lloyd's algorithm from evenly spread rows)."""
+    words = vectors[np.linspace(0, len(vectors) - 1, 256).astype(np.int64)].copy()
     for _ in range(LLOYD_TURNS):
-        limits = (levels[:, 1:] + levels[:, :-1]) / 2
-        bounds = np.stack([np.searchsorted(ordered[:, j], limits[j]) for j in range(len(limits))])
-        edges = np.pad(bounds, ((0, 0), (1, 1)), constant_values=((0, 0), (0, len(values))))
-        found = np.diff(sums[edges, np.arange(len(levels))[:, None]], axis=1)
-        sizes = np.diff(edges, axis=1)
-        levels = np.where(sizes > 0, found / np.maximum(sizes, 1), levels)
-    return levels.astype(np.float32)
+        nearest = (vectors @ words.T - (words * words).sum(axis=1) / 2).argmax(axis=1)
+        sizes = np.bincount(nearest, minlength=256)
+        for j in range(vectors.shape[1]):
+            sums = np.bincount(nearest, vectors[:, j], 256)
+            words[:, j] = np.where(sizes > 0, sums / np.maximum(sizes, 1), words[:, j])
+    return words
 
 
 def int8_arrays(vectors: Floats) -> Arrays:
@@ -122,8 +143,8 @@ def int8_arrays(vectors: Floats) -> Arrays:
     return {"blocks": blocks.values, "scales": blocks.scales}
 
 
-def tokens_of(arrays: Mapping[str, NDArray[Any]], levels: Levels | None, table: Bytes | None) -> Blocks | Codes:
+def tokens_of(arrays: Mapping[str, NDArray[Any]], codebooks: Codebooks | None, table: Bytes | None) -> Blocks | Codes:
     """What the kernels take, from the arrays of a segment."""
-    if levels is None or table is None:
+    if codebooks is None or table is None:
         return Blocks(arrays["blocks"], arrays["scales"])
-    return Codes(arrays["codes"], arrays["residuals"], levels.centroids, table, levels.bits, arrays["scales"])
+    return Codes(arrays["codes"], arrays["residuals"], codebooks.centroids, table, codebooks.bits, arrays["scales"])

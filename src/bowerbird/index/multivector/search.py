@@ -37,30 +37,27 @@ class Effort:
         return 4 * self.candidates
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Documents with scores, best first."""
-
-    keys: NDArray[np.int64]
-    scores: NDArray[np.float32]
-
-    @staticmethod
-    def best(keys: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Found:
-        """The k highest; the smaller key wins ties."""
-        if len(keys) > 4 * k:
-            floor = np.partition(scores, len(scores) - k)[len(scores) - k]
-            kept = scores >= floor
-            keys, scores = keys[kept], scores[kept]
-        order = np.lexsort((keys, -scores))[:k]
-        return Found(keys[order], scores[order])
+def best_keys(
+    keys: NDArray[np.int64], scores: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The k keys with the highest scores, best first; the smaller key wins ties."""
+    if len(keys) > 4 * k:
+        kept = scores >= np.partition(scores, len(scores) - k)[len(scores) - k]
+        keys, scores = keys[kept], scores[kept]
+    order = np.lexsort((keys, -scores))[:k]
+    return keys[order], scores[order]
 
 
 def search(
     segments: Sequence[Segment], usable: Sequence[Mask | None], model: Model, tokens: Floats, k: int, effort: Effort
-) -> Found:
-    """One query, m × dim unit vectors. usable: per segment the documents that may be found, None for all."""
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """One query, m × dim unit vectors → keys and MaxSim, best first.
+
+    usable: per segment the documents that may be found, None for all.
+    """
     run = kernels.use()
     query = Query.of(tokens)
+    stored = query.ordered(model.order)
     candidates = max(effort.candidates, k)
     if sum(_count(segment, mask) for segment, mask in zip(segments, usable, strict=True)) <= candidates:
         chosen = [_rows(mask) for mask in usable]
@@ -70,8 +67,8 @@ def search(
     keys, scores = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
     for segment, rows in zip(segments, chosen, strict=True):
         keys.append(segment.keys if rows is None else segment.keys[rows])
-        scores.append(run.maxsim(query, segment.tokens, segment.offsets, rows))
-    return Found.best(np.concatenate(keys), np.concatenate(scores), k)
+        scores.append(run.maxsim(stored, segment.tokens, segment.offsets, rows))
+    return best_keys(np.concatenate(keys), np.concatenate(scores), k)
 
 
 def nominate(

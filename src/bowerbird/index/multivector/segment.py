@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from bowerbird.embeddings import MultiVector
 from bowerbird.index.kernels import Blocks, Bytes, Codes
 from bowerbird.index.multivector.centroids import Centroids
-from bowerbird.index.multivector.codec import Arrays, Levels, int8_arrays, tokens_of
+from bowerbird.index.multivector.codec import Arrays, Codebooks, int8_arrays, tokens_of
 
 LISTED = 50_000
 """Documents from which a segment gets inverted lists: a pass over all codes then takes longer than reading lists."""
@@ -29,27 +29,32 @@ LISTED = 50_000
 
 @dataclass(frozen=True)
 class Model:
-    """What all segments of an index share: centroids, and levels if tokens are stored as residuals."""
+    """What all segments of an index share: centroids, and codebooks if tokens are stored as residuals."""
 
     centroids: Centroids
-    levels: Levels | None = None
+    codebooks: Codebooks | None = None
     table: Bytes | None = None
 
     def arrays(self) -> Arrays:
-        return self.centroids.arrays() | ({} if self.levels is None else self.levels.arrays())
+        return self.centroids.arrays() | ({} if self.codebooks is None else self.codebooks.arrays())
 
     @staticmethod
     def of(arrays: Mapping[str, NDArray[Any]]) -> Model:
-        levels = Levels.of(arrays) if "levels.bits" in arrays else None
-        return Model(Centroids.of(arrays), levels, None if levels is None else levels.table)
+        codebooks = Codebooks.of(arrays) if "codebooks.bits" in arrays else None
+        return Model(Centroids.of(arrays), codebooks, None if codebooks is None else codebooks.table)
 
     @property
     def dim(self) -> int:
         return int(self.centroids.points.shape[1])
 
     @property
+    def order(self) -> NDArray[np.int64] | None:
+        """Of the dimensions in stored tokens; None if it is theirs."""
+        return None if self.codebooks is None else self.codebooks.order
+
+    @property
     def bits(self) -> int:
-        return 8 if self.levels is None else self.levels.bits
+        return 8 if self.codebooks is None else self.codebooks.bits
 
 
 class Segment:
@@ -60,7 +65,7 @@ class Segment:
         self.arrays = arrays
         self.keys: NDArray[np.int64] = arrays["keys"]
         self.offsets: NDArray[np.int64] = arrays["offsets"]
-        self.tokens: Blocks | Codes = tokens_of(arrays, model.levels, model.table)
+        self.tokens: Blocks | Codes = tokens_of(arrays, model.codebooks, model.table)
         compact = "seen" in arrays
         self.codes: NDArray[np.uint16] = arrays["seen" if compact else "codes"]
         self.code_offsets: NDArray[np.int64] = arrays["seen_offsets"] if compact else self.offsets
@@ -77,10 +82,10 @@ class Segment:
 def segment_arrays(keys: NDArray[np.int64], tokens: MultiVector, model: Model, threads: int = 1) -> Arrays:
     """The arrays of a new segment."""
     nearest = model.centroids.nearest(tokens.vectors, threads)
-    if model.levels is None:
+    if model.codebooks is None:
         stored = int8_arrays(tokens.vectors)
     else:
-        residuals, scales = model.levels.encode(tokens.vectors, nearest)
+        residuals, scales = model.codebooks.encode(tokens.vectors, nearest)
         stored = {"residuals": residuals, "scales": scales, "codes": nearest.astype(np.uint16)}
     arrays = {"keys": keys.astype(np.int64), "offsets": tokens.offsets.astype(np.int64), **stored}
     return _with_codes(arrays, nearest.astype(np.uint16), model)
