@@ -13,6 +13,12 @@ from pathlib import Path
 
 LISTS = Path("/var/lib/apt/lists")
 SEED = 7
+SHORTEST = 80
+"""Characters of a long description."""
+OPENING = 140
+"""Characters; descriptions that begin alike are near duplicates, such as those of a library and its headers."""
+HELD_OUT = 600
+"""Packages kept out of the documents, for queries without a known answer."""
 
 
 @dataclass(frozen=True)
@@ -21,19 +27,41 @@ class Description:
     short: str
     long: str
 
+    @property
+    def question(self) -> str:
+        return f"{self.name.replace('-', ' ')}: {self.short}"
 
-def descriptions() -> list[Description]:
-    """All packages with a long description, in a fixed shuffled order, one of those that begin alike."""
+
+@dataclass(frozen=True)
+class Texts:
+    """Descriptions that are searched, and others to ask about."""
+
+    documents: list[Description]
+    others: list[Description]
+
+
+def texts() -> Texts:
+    """All packages in a fixed shuffled order; of those that begin alike one is a document, the others are not."""
+    found = _descriptions()
+    by_opening: dict[str, Description] = {}
+    alike = []
+    for entry in found:
+        if len(entry.long) < SHORTEST:
+            continue
+        opening = re.sub(r"[^a-z]", "", entry.long.lower()[:OPENING])
+        if by_opening.setdefault(opening, entry) is not entry:
+            alike.append(entry)
+    kept = list(by_opening.values())
+    return Texts(kept[:-HELD_OUT], kept[-HELD_OUT:] + alike)
+
+
+def _descriptions() -> list[Description]:
     sources = sorted(LISTS.glob("*_main_i18n_Translation-en"))
     if not sources:
-        raise SystemExit(f"no package descriptions in {LISTS}; get them with the command in {__name__}")
+        raise SystemExit(f"no package descriptions in {LISTS}; get them with the command in {__file__}")
     found = sorted({entry for source in sources for entry in _entries(source)}, key=lambda entry: entry.name)
     random.Random(SEED).shuffle(found)
-    by_opening: dict[str, Description] = {}
-    for entry in found:
-        if len(entry.long) >= 80:
-            by_opening.setdefault(re.sub(r"[^a-z]", "", entry.long.lower()[:140]), entry)
-    return list(by_opening.values())
+    return found
 
 
 def _entries(source: Path) -> Iterator[Description]:

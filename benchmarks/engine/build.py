@@ -1,0 +1,69 @@
+"""Builds one index in a process of its own, on two threads, and notes what that took.
+
+python -m benchmarks.engine.build SET NAME FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.engine import roster, threads
+
+THREADS = 2
+NOTE = "built.json"
+
+
+@dataclass(frozen=True)
+class Built:
+    wall_s: float
+    cpu_s: float
+    disk_bytes: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    reason: str
+
+
+def index_folder(set_name: str, name: str, folder: Path) -> Path:
+    return folder / "index" / set_name / name.replace(" ", "-")
+
+
+def ensure_built(set_name: str, name: str, folder: Path) -> Built | Failed:
+    """The note of an earlier build, or that of a new one."""
+    note = index_folder(set_name, name, folder) / NOTE
+    if not note.exists():
+        command = [sys.executable, "-m", "benchmarks.engine.build", set_name, name, str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            return Failed(f"not built: {(done.stderr.strip() or str(done.returncode)).splitlines()[-1][:200]}")
+    return Built(**json.loads(note.read_text()))
+
+
+def main(set_name: str, name: str, folder: Path) -> None:
+    threads.limit(THREADS)
+    from benchmarks.engine import sets
+
+    entry = next(entry for entry in roster.ENTRIES if entry.name == name)
+    adapter = roster.load(entry)
+    if isinstance(adapter, roster.Absent):
+        raise SystemExit(adapter.reason)
+    given = sets.load(set_name, folder)
+    target = index_folder(set_name, name, folder)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    wall, cpu = time.perf_counter(), time.process_time()
+    adapter.build(given.vectors, given.offsets, target)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+    (target / NOTE).write_text(json.dumps(asdict(Built(wall, cpu, size))))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

@@ -1,0 +1,68 @@
+"""Who takes part: adapters by name, and those that could not be installed, with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+from benchmarks.engine.adapter import Adapter
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An adapter class as `module:Class`, loaded only when it is asked for."""
+
+    name: str
+    kind: Literal["tokens", "dense"]
+    place: str
+    ours: bool = False
+
+
+@dataclass(frozen=True)
+class Absent:
+    name: str
+    reason: str
+
+
+PEERS = "benchmarks.engine.peers"
+ENTRIES = (
+    Entry("bowerbird", "tokens", "benchmarks.engine.ours:Tokens", ours=True),
+    Entry("bowerbird dense", "dense", "benchmarks.engine.ours:Dense", ours=True),
+    Entry("maxsim-cpu", "tokens", f"{PEERS}.exact:MaxSimCpu"),
+    Entry("mean pooling + MaxSim", "tokens", f"{PEERS}.two_stage:MeanPooling"),
+    Entry("MUVERA FDE 2560 + MaxSim", "tokens", f"{PEERS}.two_stage:Muvera2560"),
+    Entry("MUVERA FDE 10240 + MaxSim", "tokens", f"{PEERS}.two_stage:Muvera10240"),
+    Entry("lancedb multivector", "tokens", f"{PEERS}.lance:LanceTokens"),
+    Entry("fast-plaid", "tokens", f"{PEERS}.plaid:FastPlaid"),
+    Entry("xtr-warp", "tokens", f"{PEERS}.warp:Warp"),
+    Entry("faiss flat SQ8", "dense", f"{PEERS}.faiss:FlatSq8"),
+    Entry("faiss IVF-PQ fast scan + refine", "dense", f"{PEERS}.faiss:IvfFastScan"),
+    Entry("faiss HNSW", "dense", f"{PEERS}.faiss:Hnsw"),
+    Entry("faiss HNSW-SQ8", "dense", f"{PEERS}.faiss:HnswSq8"),
+    Entry("hnswlib", "dense", f"{PEERS}.hnswlib:HnswLib"),
+    Entry("usearch f16", "dense", f"{PEERS}.usearch:UsearchF16"),
+    Entry("usearch i8", "dense", f"{PEERS}.usearch:UsearchI8"),
+    Entry("voyager", "dense", f"{PEERS}.voyager:Voyager"),
+    Entry("turbovec", "dense", f"{PEERS}.turbovec:Turbovec"),
+    Entry("turbovec + refine", "dense", f"{PEERS}.turbovec:TurbovecRefined"),
+    Entry("lancedb IVF_HNSW_SQ", "dense", f"{PEERS}.lance:LanceDense"),
+)
+NOT_BUILT = (
+    Absent("TACHIOM 0.4.0", "no wheel; its source needs a tag of TusKANNy/kannolo that could not be fetched"),
+    Absent("LEMUR", "no package in the index, only a repository that trains a network for each collection"),
+    Absent("muvera 0.x", "no wheel, and its source does not build; muvfde, Google's own encoding, stands for MUVERA"),
+    Absent("muvera-rs 0.1.0", "installs, but takes lists of Python floats: over 6 GB for 20,000 documents"),
+    Absent("voyager-index 0.1.6", "installs, but its kernel is not published; it falls back to a loop in Python"),
+    Absent("pylate 1.2.0 PLAID, WARP", "the first wraps fast-plaid, the second xtr-warp, which are here themselves"),
+)
+"""Tried with Python 3.11 on Linux, five minutes each."""
+
+
+def load(entry: Entry) -> Adapter[Any] | Absent:
+    module, _, name = entry.place.partition(":")
+    try:
+        adapter: Adapter[Any] = getattr(import_module(module), name)()
+    except (ImportError, AttributeError) as error:
+        return Absent(entry.name, f"not installed: {str(error).splitlines()[0]}")
+    return adapter
