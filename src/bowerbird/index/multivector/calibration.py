@@ -32,23 +32,23 @@ PROBES = 16
 
 @dataclass(frozen=True)
 class Calibration:
-    """ranks: where true hits stood in the order by centroids, ascending. probes: lists to read per query token."""
+    """ranks: where true hits stood in the order by centroids, ascending. documents: among how many."""
 
     ranks: list[int]
+    documents: int
     probes: int = PROBES
+    """Lists to read per query token."""
 
-    @staticmethod
-    def unknown() -> Calibration:
-        return Calibration([])
+    def candidates(self, recall: float, documents: int) -> int:
+        """How many candidates among `documents` have the share `recall` of the true hits.
 
-    def candidates(self, recall: float) -> int:
-        """How many candidates have the share `recall` of the true hits. Raises ValueError unless 0 < recall ≤ 1."""
+        Raises ValueError unless 0 < recall ≤ 1.
+        """
         if not 0 < recall <= 1:
             raise ValueError(f"recall must be above 0 and at most 1, got {recall}")
-        if not self.ranks:
-            return DEPTH
         at = min(int(np.ceil(recall * len(self.ranks))), len(self.ranks)) - 1
-        return max(LEAST, self.ranks[at] + 1)
+        grown = max(1.0, documents / self.documents)
+        return max(LEAST, int(np.ceil((self.ranks[at] + 1) * grown)))
 
     def to_json(self) -> Mapping[str, Any]:
         return asdict(self)
@@ -62,7 +62,7 @@ def calibrate(segments: Sequence[Segment], model: Model, seed: int) -> Calibrati
     for document in random.permutation(len(segment))[:ASKED]:
         query = Query.of(_question(_tokens(segment, int(document), model), random))
         ranks += _ranks(segment, model, query)
-    return Calibration(sorted(ranks))
+    return Calibration(sorted(ranks), len(segment))
 
 
 def _ranks(segment: Segment, model: Model, query: Query) -> list[int]:

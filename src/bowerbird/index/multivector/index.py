@@ -101,7 +101,7 @@ class MultiVectorIndex:
         if home is not None:
             home.mkdir(parents=True, exist_ok=True)
             name = write_pack(home, model.arrays())
-        index = cls(model, Calibration.unknown(), home, name)
+        index = cls(model, Calibration([0], 1), home, name)
         segments = [index._new_segment(*part, threads) for part in _portions(keys, tokens)]
         if len(segments) > 1:
             whole = merged_arrays([(segment, np.ones(len(segment), bool)) for segment in segments], model)
@@ -165,7 +165,7 @@ class MultiVectorIndex:
     def effort(self, recall: float = RECALL) -> Effort:
         """What a recall costs on this collection, as it was measured when the index was built."""
         probes = self._calibration.probes if any(segment.listed for segment in self._state.segments) else 0
-        return Effort(self._calibration.candidates(recall), probes)
+        return Effort(self._calibration.candidates(recall, len(self)), probes)
 
     def search_with(
         self,

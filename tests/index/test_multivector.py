@@ -1,0 +1,270 @@
+"""The late-interaction index: exact where it should be, near where it may be, whole after every crash."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bowerbird.embeddings import MultiVector
+from bowerbird.errors import CollectionError
+from bowerbird.index.multivector import MultiVectorIndex
+from bowerbird.index.multivector.codec import Bits, balanced
+from bowerbird.index.multivector.search import Effort
+
+DIM = 64
+
+
+def documents(count: int, seed: int = 0, topics: int = 40) -> MultiVector:
+    """Sets of 5 to 40 vectors around the directions of a few topics."""
+    draw = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).standard_normal((topics * 8, DIM))
+    sets = []
+    for _ in range(count):
+        topic = draw.integers(topics)
+        words = centres[topic * 8 + draw.integers(0, 8, draw.integers(5, 41))]
+        vectors = words + 0.9 * draw.standard_normal(words.shape)
+        sets.append((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32))
+    return MultiVector.of(sets)
+
+
+def exact(tokens: MultiVector, query: np.ndarray) -> np.ndarray:
+    return np.maximum.reduceat(tokens.vectors @ query.T, tokens.offsets[:-1], axis=0).sum(axis=1)
+
+
+def recall(index: MultiVectorIndex, tokens: MultiVector, queries: MultiVector, **options: float) -> float:
+    found = index.search(queries, 10, **options)  # type: ignore[arg-type]
+    shares = []
+    for number in range(len(queries)):
+        best = np.argsort(-exact(tokens, np.asarray(queries[number])), kind="stable")[:10]
+        shares.append(len(set(best) & set(found.keys[number])) / 10)
+    return float(np.mean(shares))
+
+
+TOKENS = documents(1500)
+QUERIES = documents(30, seed=1)
+
+
+@pytest.mark.parametrize(("bits", "least"), [(8, 0.97), (4, 0.9), (2, 0.7)])
+def test_finds_what_exact_maxsim_finds(bits: Bits, least: float) -> None:
+    index = MultiVectorIndex.build(np.arange(1500), TOKENS, bits=bits)
+    assert recall(index, TOKENS, QUERIES, recall=1.0) >= least
+    size = index.stats().detail["bytes per dimension"]
+    assert size < {8: 1.15, 4: 0.63, 2: 0.38}[bits]
+
+
+def test_scores_are_maxsim() -> None:
+    index = MultiVectorIndex.build(np.arange(1500), TOKENS)
+    found = index.search(QUERIES, 5)
+    for number in range(len(QUERIES)):
+        expected = exact(TOKENS, np.asarray(QUERIES[number]))[found.keys[number]]
+        np.testing.assert_allclose(found.scores[number], expected, atol=0.05)
+        assert (np.diff(found.scores[number]) <= 0).all()
+
+
+def test_more_recall_costs_more() -> None:
+    index = MultiVectorIndex.build(np.arange(1500), TOKENS, centroids=16)
+    efforts = [index.effort(target).candidates for target in (0.5, 0.9, 0.99, 1.0)]
+    assert efforts == sorted(efforts)
+    assert efforts[0] < efforts[-1]
+    with pytest.raises(ValueError, match="recall"):
+        index.effort(1.5)
+
+
+def test_the_same_input_gives_the_same_files(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        MultiVectorIndex.build(np.arange(200), documents(200), folder=tmp_path / name, threads=2)
+    names = [sorted(path.name for path in (tmp_path / name).glob("*.pack")) for name in ("one", "two")]
+    assert names[0] == names[1]
+
+
+def test_filters_leave_k_hits_where_there_are_k() -> None:
+    index = MultiVectorIndex.build(np.arange(1500), TOKENS)
+    for share in (0.5, 0.01, 0.004):
+        allowed = np.random.default_rng(3).random(1500) < share
+        found = index.search(QUERIES, 10, allowed=allowed)
+        wanted = min(10, int(allowed.sum()))
+        assert ((found.keys >= 0).sum(axis=1) == wanted).all()
+        assert allowed[found.keys[found.keys >= 0]].all()
+        best = np.where(allowed, exact(TOKENS, np.asarray(QUERIES[0])), -9).argmax()
+        assert found.keys[0, 0] == best
+    assert (index.search(QUERIES, 3, allowed=np.zeros(0, bool)).keys == -1).all()
+
+
+def test_lists_reach_what_a_pass_reaches(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bowerbird.index.multivector import segment
+
+    passed = MultiVectorIndex.build(np.arange(1500), TOKENS)
+    monkeypatch.setattr(segment, "LISTED", 100)
+    listed = MultiVectorIndex.build(np.arange(1500), TOKENS)
+    assert listed.stats().detail["strategy"] == "lists"
+    assert passed.stats().detail["strategy"] == "pass"
+    effort = Effort(60, 16)
+    agree = [
+        len(set(a) & set(b)) / 10
+        for a, b in zip(
+            passed.search_with(effort, QUERIES, 10).keys, listed.search_with(effort, QUERIES, 10).keys, strict=True
+        )
+    ]
+    assert np.mean(agree) > 0.9
+    allowed = np.arange(1500) % 3 == 0
+    found = listed.search_with(effort, QUERIES, 10, allowed=allowed)
+    assert allowed[found.keys].all()
+
+
+@pytest.mark.parametrize("home", [None, "index"])
+def test_add_remove_replace(tmp_path: Path, home: str | None) -> None:
+    folder = None if home is None else tmp_path / home
+    index = MultiVectorIndex.build(np.arange(300), documents(300), folder=folder)
+    more = documents(100, seed=5)
+    index.add(np.arange(300, 400), more)
+    assert len(index) == 400
+    target = MultiVector.of([more[7]])
+    assert index.search(target, 1).keys[0, 0] == 307
+    assert index.remove(np.array([307, 12, 9999])) == 2
+    assert index.search(target, 1).keys[0, 0] != 307
+    index.add(np.array([5]), target)  # replaces
+    assert len(index) == 398
+    assert index.search(target, 1).keys[0, 0] == 5
+    if folder is not None:
+        again = MultiVectorIndex.open(folder)
+        np.testing.assert_array_equal(again.search(QUERIES, 10).keys, index.search(QUERIES, 10).keys)
+        assert again.verify() == []
+
+
+def test_many_additions_are_merged_while_searches_go_on(tmp_path: Path) -> None:
+    index = MultiVectorIndex.build(np.arange(50), documents(50), folder=tmp_path / "index")
+    all_tokens = documents(50)
+    stop, problems = threading.Event(), []
+
+    def ask() -> None:
+        while not stop.is_set():
+            found = index.search(QUERIES, 10)
+            if (found.keys < 0).any():
+                problems.append("fewer than k hits")
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    for number in range(30):
+        fresh = documents(10, seed=100 + number)
+        index.add(np.arange(50 + number * 10, 60 + number * 10), fresh)
+        all_tokens = MultiVector.concat([all_tokens, fresh])
+        if number % 3 == 0:
+            index.remove(np.array([50 + number * 10]))
+    stop.set()
+    asking.join()
+    index.wait()
+    assert not problems
+    assert index.stats().detail["segments"] < 15
+    assert len(index) == 50 + 300 - 10
+    gone = np.arange(50, 350, 30)
+    assert not set(gone) & set(index.keys.tolist())
+    allowed = np.ones(350, bool)
+    allowed[gone] = False
+    found = index.search(QUERIES, 10, recall=1.0)
+    for number in range(len(QUERIES)):
+        best = np.argsort(-np.where(allowed, exact(all_tokens, np.asarray(QUERIES[number])), -9))[:10]
+        assert len(set(best) & set(found.keys[number])) >= 9
+    assert len(list((tmp_path / "index").glob("*.pack"))) == index.stats().detail["segments"] + 1
+
+
+def test_threads_find_the_same() -> None:
+    index = MultiVectorIndex.build(np.arange(1500), TOKENS)
+    one, two = index.search(QUERIES, 10), index.search(QUERIES, 10, threads=2)
+    np.testing.assert_array_equal(one.keys, two.keys)
+    np.testing.assert_array_equal(one.scores, two.scores)
+
+
+def test_bad_input_is_refused() -> None:
+    tokens = documents(3)
+    for keys, message in ((np.arange(2), "2 keys"), (np.array([1, 1, 2]), "repeat"), (np.array([-1, 1, 2]), "from 0")):
+        with pytest.raises(ValueError, match=message):
+            MultiVectorIndex.build(keys, tokens)
+    with pytest.raises(ValueError, match="no tokens"):
+        MultiVectorIndex.build(np.arange(2), MultiVector(tokens.vectors, np.array([0, 0, len(tokens.vectors)])))
+    with pytest.raises(ValueError, match="multiples of 4"):
+        MultiVectorIndex.build(np.arange(1), MultiVector(np.ones((2, 6), np.float32), np.array([0, 2])))
+
+
+def test_long_queries_and_single_documents() -> None:
+    index = MultiVectorIndex.build(np.arange(1500), TOKENS)
+    long = MultiVector.of([np.concatenate([np.asarray(QUERIES[row]) for row in range(12)])])
+    best = exact(TOKENS, np.asarray(long[0])).argmax()
+    assert index.search(long, 3, recall=1.0).keys[0, 0] == best
+    alone = MultiVectorIndex.build(np.array([7]), documents(1))
+    assert alone.search(QUERIES, 3).keys[0].tolist() == [7, -1, -1]
+
+
+def test_damage_is_found(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    MultiVectorIndex.build(np.arange(100), documents(100), folder=folder).remove(np.array([3]))
+    largest = max(folder.glob("*.pack"), key=lambda path: path.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 2] ^= 1
+    largest.write_bytes(content)
+    assert MultiVectorIndex.open(folder).verify() == [largest.name]
+    bits = next(folder.glob("*.alive"))
+    bits.write_bytes(bytes([bits.read_bytes()[0] ^ 1]) + bits.read_bytes()[1:])
+    with pytest.raises(CollectionError, match="damaged"):
+        MultiVectorIndex.open(folder)
+    largest.write_bytes(content[:1000])
+    with pytest.raises(CollectionError):
+        MultiVectorIndex.open(folder)
+    (folder / "manifest.json").write_text("{")
+    with pytest.raises(CollectionError, match="build the index again"):
+        MultiVectorIndex.open(folder)
+
+
+WRITER = """
+import sys
+import numpy as np
+from bowerbird.index.multivector import MultiVectorIndex
+from tests.index.test_multivector import documents
+index = MultiVectorIndex.open(sys.argv[1])
+for number in range(1000):
+    first = 100 + 10 * number
+    index.add(np.arange(first, first + 10), documents(10, seed=first))
+    index.remove(np.array([first]))
+    print(number, flush=True)
+"""
+
+
+def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    draw = random.Random(0)
+    for _ in range(8):
+        MultiVectorIndex.build(np.arange(100), documents(100), folder=folder)
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE, text=True, cwd=Path.cwd()
+        )
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        time.sleep(draw.uniform(0, 0.6))
+        os.kill(writer.pid, signal.SIGKILL)
+        acknowledged = [0, *(int(line) for line in writer.stdout.read().splitlines() if line.strip())][-1]
+        writer.wait()
+        index = MultiVectorIndex.open(folder)
+        assert index.verify() == []
+        keys = set(index.keys.tolist())
+        for number in range(acknowledged + 1):
+            first = 100 + 10 * number
+            assert first not in keys
+            assert set(range(first + 1, first + 10)) <= keys
+        assert len(index.keys) == len(keys)
+        index.add(np.array([5]), documents(1, seed=77))
+
+
+def test_balanced_groups_have_like_products() -> None:
+    weights = np.geomspace(1, 0.001, 32).astype(np.float32)
+    order = balanced(weights, 4)
+    assert sorted(order) == list(range(32))
+    products = np.log(weights[order]).reshape(-1, 4).sum(axis=1)
+    assert products.max() - products.min() < 3 < np.ptp(np.log(weights).reshape(-1, 4).sum(axis=1))
