@@ -2,7 +2,6 @@
 
     python -m venv build/bench/venv
     build/bench/venv/bin/pip install torch==2.13.0      # a CPU build, before anything that would bring another
-    build/bench/venv/bin/pip install --no-deps -r benchmarks/engine/peers-no-deps.txt
     build/bench/venv/bin/pip install -r benchmarks/engine/peers.txt -e .
     python -m benchmarks.engine.data                    # once
     build/bench/venv/bin/python -m benchmarks.engine --set s20

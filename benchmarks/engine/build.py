@@ -42,8 +42,12 @@ def ensure_built(set_name: str, name: str, folder: Path) -> Built | Failed:
         command = [sys.executable, "-m", "benchmarks.engine.build", set_name, name, str(folder)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            return Failed(f"not built: {(done.stderr.strip() or str(done.returncode)).splitlines()[-1][:200]}")
+            return Failed(f"not built: {_last_line(done.stderr) or f'ended with status {done.returncode}'}")
     return Built(**json.loads(note.read_text()))
+
+
+def _last_line(text: str) -> str:
+    return text.strip().splitlines()[-1][:200] if text.strip() else ""
 
 
 def main(set_name: str, name: str, folder: Path) -> None:

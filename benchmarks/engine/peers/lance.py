@@ -36,7 +36,7 @@ class Lance:
         asked = asked.metric(self.metric).limit(k).nprobes(setting.probes)
         if setting.refine:
             asked = asked.refine_factor(setting.refine)
-        found: Ids = asked.select(["id"]).to_arrow()["id"].to_numpy()
+        found: Ids = asked.select(["id", "_distance"]).to_arrow()["id"].to_numpy()
         return found
 
 

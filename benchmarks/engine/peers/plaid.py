@@ -13,6 +13,11 @@ from fast_plaid import search as fast_plaid
 
 from benchmarks.engine.arrays import Floats, Ids, Offsets
 
+TORCH = "2.11."
+"""What the wheel is linked against; with another version building ends in a segmentation fault."""
+if not torch.__version__.startswith(TORCH):
+    raise ImportError(f"its wheel needs torch {TORCH}*, here is {torch.__version__}; see peers-torch211.txt")
+
 BITS = 4
 SAMPLED_VECTORS = 300_000
 """About how many vectors the centroids are fitted on; the default takes more items and several times as long."""

@@ -1,4 +1,4 @@
-"""xtr-warp-rs: the WARP engine (arXiv 2501.17788) in Rust on top of torch."""
+"""xtr-warp-rs: the WARP engine (arXiv 2501.17788) in Rust on top of torch 2.11 with CUDA; see peers-torch211.txt."""
 
 from __future__ import annotations
 

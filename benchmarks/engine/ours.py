@@ -1,0 +1,62 @@
+"""bowerbird's own indexes in the benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.engine.arrays import Floats, Ids, Offsets
+from bowerbird.embeddings import MultiVector
+from bowerbird.index.multivector import MultiVectorIndex
+from bowerbird.index.multivector.codec import Bits
+
+
+@dataclass(frozen=True)
+class Recall:
+    """The only knob: the share of true hits to aim at, calibrated when the index is built."""
+
+    recall: float
+
+
+class Tokens:
+    """Late interaction over int8 tokens."""
+
+    name = "bowerbird"
+    bits: Bits = 8
+
+    def build(self, vectors: Floats, offsets: Offsets, folder: Path) -> None:
+        tokens = MultiVector(vectors, np.asarray(offsets, np.int64))
+        MultiVectorIndex.build(np.arange(len(tokens)), tokens, folder=folder, bits=self.bits)
+
+    def open(self, vectors: Floats, offsets: Offsets, folder: Path) -> None:
+        self._index = MultiVectorIndex.open(folder)
+
+    def settings(self) -> Sequence[Recall]:
+        return tuple(Recall(share) for share in (0.8, 0.9, 0.95, 0.99, 0.999))
+
+    def search(self, query: Floats, k: int, setting: Recall) -> Ids:
+        return self._found([query], k, setting, 1)[0]
+
+    def search_batch(self, queries: Sequence[Floats], k: int, setting: Recall) -> Sequence[Ids]:
+        return self._found(queries, k, setting, 2)
+
+    def _found(self, queries: Sequence[Floats], k: int, setting: Recall, threads: int) -> Sequence[Ids]:
+        found = self._index.search(MultiVector.of(list(queries)), k, recall=setting.recall, threads=threads)
+        return [keys[keys >= 0] for keys in found.keys]
+
+
+class Tokens4(Tokens):
+    """Half a byte per dimension."""
+
+    name = "bowerbird 4 bit"
+    bits = 4
+
+
+class Tokens2(Tokens):
+    """A quarter of a byte per dimension."""
+
+    name = "bowerbird 2 bit"
+    bits = 2
