@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.engine import threads
 
-SETS = ("s20", "text", "pages", "dense100k", "dense1m")
+SETS = ("s20", "text", "pages", "dense40k", "dense100k", "dense1m")
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""What an index must offer to take part in the benchmark."""
+"""What an index must offer to take part in the benchmark.
+
+Bowerbird's own are `Tokens` and `Dense` in benchmarks/engine/ours.py; the roster names them all.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 Offsets: TypeAlias = NDArray[np.int64]
-Ids: TypeAlias = NDArray[np.int64]
+Ids: TypeAlias = NDArray[np.integer[Any]]
 
 
 def unit(vectors: Floats) -> NDArray[np.float32]:

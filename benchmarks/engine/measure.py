@@ -46,7 +46,8 @@ class Row:
     build_cpu_s: float
     disk_mb: float
     memory_mb: float
-    """By how much the process grew when the index was opened and searched for the first time."""
+    """By how much the process grew when the index was opened and searched for the first time. The float32 vectors that
+    maxsim-cpu and the two-stage methods share count for the first of them."""
 
 
 @dataclass(frozen=True)

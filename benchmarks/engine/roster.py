@@ -17,6 +17,7 @@ class Entry:
     kind: Literal["tokens", "dense"]
     place: str
     ours: bool = False
+    needs: str = ""
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Absent:
 
 
 PEERS = "benchmarks.engine.peers"
+TORCH_211 = " (its wheel needs torch 2.11 with CUDA in an environment of its own: peers-torch211.txt)"
 ENTRIES = (
     Entry("bowerbird", "tokens", "benchmarks.engine.ours:Tokens", ours=True),
     Entry("bowerbird dense", "dense", "benchmarks.engine.ours:Dense", ours=True),
@@ -35,8 +37,8 @@ ENTRIES = (
     Entry("MUVERA FDE 10240 + MaxSim", "tokens", f"{PEERS}.two_stage:Muvera10240"),
     Entry("lancedb multivector", "tokens", f"{PEERS}.lance:LanceTokens"),
     Entry("pylate PLAID", "tokens", f"{PEERS}.pylate:Plaid"),
-    Entry("fast-plaid", "tokens", f"{PEERS}.plaid:FastPlaid"),
-    Entry("xtr-warp", "tokens", f"{PEERS}.warp:Warp"),
+    Entry("fast-plaid", "tokens", f"{PEERS}.plaid:FastPlaid", needs=TORCH_211),
+    Entry("xtr-warp", "tokens", f"{PEERS}.warp:Warp", needs=TORCH_211),
     Entry("faiss flat SQ8", "dense", f"{PEERS}.faiss:FlatSq8"),
     Entry("faiss IVF-PQ fast scan + refine", "dense", f"{PEERS}.faiss:IvfFastScan"),
     Entry("faiss HNSW", "dense", f"{PEERS}.faiss:Hnsw"),
@@ -64,5 +66,5 @@ def load(entry: Entry) -> Adapter[Any] | Absent:
     try:
         adapter: Adapter[Any] = getattr(import_module(module), name)()
     except (ImportError, AttributeError) as error:
-        return Absent(entry.name, f"not installed: {str(error).splitlines()[0]}")
+        return Absent(entry.name, f"not installed: {str(error).splitlines()[0]}{entry.needs}")
     return adapter

@@ -36,6 +36,7 @@ SOURCES = {
     "s20": Source("text", 20_000),
     "text": Source("text"),
     "pages": Source("pages"),
+    "dense40k": Source("dense1m", 40_000),  # real passages only
     "dense100k": Source("dense1m", 100_000),
     "dense1m": Source("dense1m"),
 }

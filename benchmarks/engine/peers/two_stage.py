@@ -67,7 +67,8 @@ class MeanPooling(TwoStage):
     counts = (200, 800, 3200)
 
     def item(self, vectors: Floats) -> NDArray[np.float32]:
-        return unit(vectors.astype(np.float32).mean(axis=0, keepdims=True))[0]
+        mean: NDArray[np.float32] = unit(vectors.astype(np.float32).mean(axis=0, keepdims=True))[0]
+        return mean
 
     query = item
 
