@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.embeddings import Sparse
-from bowerbird.index.flat import FlatIndex
+from bowerbird.errors import CollectionError
+from bowerbird.index.dense import DenseIndex
 from bowerbird.index.lexical import LexicalIndex
 from bowerbird.storage.packs import Pack
 
@@ -36,26 +38,39 @@ class Derived:
         manifest = json.loads((folder / "manifest.json").read_text("utf8"))
         self.packs: list[str] = manifest["packs"]
         self.count: int = manifest["rows"]
+        self._dense: dict[str, str] = manifest["dense"]
+        self._indexes: dict[str, DenseIndex | None] = {}
         for name, (size, crc) in manifest["files"].items():
-            if (folder / name).stat().st_size != size or _crc(folder / name) != crc:
+            if (folder / name).stat().st_size != size:
+                raise ValueError(f"cut off index file {name}")
+            # vectors take long to read, choose only candidates, and are checked by `verify`
+            if not name.endswith(".pack") and _crc(folder / name) != crc:
                 raise ValueError(f"damaged index file {name}")
+
+    def verify(self) -> list[str]:
+        """Names of the files of vectors that are damaged."""
+        damaged = []
+        for name in self._dense.values():
+            try:
+                Pack(self._folder / name).verify()
+            except CollectionError:
+                damaged.append(name)
+        return damaged
 
     def array(self, name: str) -> NDArray[Any]:
         found: NDArray[Any] = np.load(self._folder / f"{name}.npy", mmap_mode="r")
         return found
 
-    def has(self, name: str) -> bool:
-        return (self._folder / f"{name}.npy").exists()
-
     @cached_property
     def lexical(self) -> LexicalIndex:
         return LexicalIndex.open(self._folder, self.count)
 
-    def flat(self, field: str) -> FlatIndex:
-        """The vectors of a field. KeyError-free: a field without vectors is an empty index."""
-        if not self.has(f"{field}.dense"):
-            return FlatIndex(np.zeros((0, 1), np.float16), np.zeros(0, np.int64))
-        return FlatIndex(self.array(f"{field}.dense"), self.array(f"{field}.rows"))
+    def dense(self, field: str) -> DenseIndex | None:
+        """The vectors of a field, keyed by row; None if it has none."""
+        if field not in self._indexes:
+            name = self._dense.get(field)
+            self._indexes[field] = None if name is None else DenseIndex.open(self._folder / name)
+        return self._indexes[field]
 
 
 def open_or_build(
@@ -81,7 +96,7 @@ def _build(
     """Write the files of a version aside and put them in place as a whole."""
     fresh = Path(tempfile.mkdtemp(prefix="building-", dir=home))
     try:
-        _write(fresh, columns, packs, fields)
+        _write(fresh, columns, packs, fields, newest(home))
         fresh.rename(home / f"v{version}")
     except OSError:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -89,6 +104,17 @@ def _build(
             raise
     _forget_older(home, version)
     return Derived(home / f"v{version}")
+
+
+def newest(home: Path) -> Derived | None:
+    """The index files of the newest version that has whole ones."""
+    versions = [path for path in home.glob("v*") if path.name[1:].isdigit()]
+    for folder in sorted(versions, key=lambda path: -int(path.name[1:])):
+        try:
+            return Derived(folder)
+        except (ValueError, OSError, KeyError):
+            continue
+    return None
 
 
 def _forget_older(home: Path, version: int) -> None:
@@ -101,7 +127,11 @@ def _forget_older(home: Path, version: int) -> None:
 
 
 def _write(
-    folder: Path, columns: Mapping[str, Sequence[Any]], packs: Mapping[str, Pack], fields: Sequence[str]
+    folder: Path,
+    columns: Mapping[str, Sequence[Any]],
+    packs: Mapping[str, Pack],
+    fields: Sequence[str],
+    before: Derived | None,
 ) -> None:
     names = sorted(set(columns["pack"]))
     pack_of = np.searchsorted(np.array(names or [""]), np.array(columns["pack"], str)) if names else np.zeros(0, int)
@@ -109,13 +139,19 @@ def _write(
     arrays = _structure(columns)
     arrays["pack"], arrays["slot"] = pack_of.astype(np.int32), slots.astype(np.int32)
     mine = [np.flatnonzero(pack_of == number) for number in range(len(names))]
+    dense = {}
     for field in fields:
-        arrays |= _field(field, [packs[name] for name in names], mine, slots)
+        held = _field(field, [packs[name] for name in names], mine, slots)
+        arrays[f"{field}.token_row"] = held.token_row
+        if len(held.rows):
+            known = before.dense(field) if before is not None else None
+            build = DenseIndex.build if known is None or known.dim != held.vectors.shape[1] else known.rebuilt
+            dense[field] = build(held.rows, held.vectors).save(folder)
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
     LexicalIndex.build(_terms([packs[name] for name in names], mine, slots)).save(folder)
     files = {path.name: (path.stat().st_size, _crc(path)) for path in sorted(folder.iterdir())}
-    manifest = {"rows": len(slots), "packs": names, "files": files}
+    manifest = {"rows": len(slots), "packs": names, "files": files, "dense": dense}
     (folder / "manifest.json").write_text(json.dumps(manifest), "utf8")
 
 
@@ -141,8 +177,17 @@ def _structure(columns: Mapping[str, Sequence[Any]]) -> Arrays:
     }  # fmt: skip
 
 
-def _field(field: str, packs: Sequence[Pack], mine: Sequence[NDArray[np.int64]], slots: NDArray[np.int64]) -> Arrays:
-    """Vectors of a field in row order, their rows, and where the token vectors lie."""
+@dataclass(frozen=True)
+class _Field:
+    """What rows have in a field: rows and their vectors, n × dim; per row where its tokens lie, -1 for none."""
+
+    rows: NDArray[np.int64]
+    vectors: NDArray[np.float16]
+    token_row: NDArray[np.int32]
+
+
+def _field(field: str, packs: Sequence[Pack], mine: Sequence[NDArray[np.int64]], slots: NDArray[np.int64]) -> _Field:
+    """Collect the vectors of a field in row order."""
     vectors, rows = [], []
     token_row = np.full(len(slots), -1, np.int32)
     for pack, of_pack in zip(packs, mine, strict=True):
@@ -160,13 +205,11 @@ def _field(field: str, packs: Sequence[Pack], mine: Sequence[NDArray[np.int64]],
             rows.append(field_rows[live])
         if f"{field}.tokens" in pack:
             token_row[field_rows[live]] = live
-    arrays: Arrays = {f"{field}.token_row": token_row}
-    if vectors:
-        all_rows = np.concatenate(rows)
-        order = np.argsort(all_rows)
-        arrays[f"{field}.dense"] = np.concatenate(vectors)[order]
-        arrays[f"{field}.rows"] = all_rows[order]
-    return arrays
+    if not vectors:
+        return _Field(np.zeros(0, np.int64), np.zeros((0, 1), np.float16), token_row)
+    all_rows = np.concatenate(rows)
+    order = np.argsort(all_rows)
+    return _Field(all_rows[order], np.concatenate(vectors)[order], token_row)
 
 
 def _terms(packs: Sequence[Pack], mine: Sequence[NDArray[np.int64]], slots: NDArray[np.int64]) -> Sparse:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
 MAX_LANGUAGES = 8
+RECALL = 0.99
+"""Share of the nearest neighbours that are found in large collections; small ones are searched whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,26 +168,31 @@ class Snapshot:
     def dense(
         self, field: str, queries: Dense, k: int, allowed: NDArray[np.bool_] | None = None
     ) -> tuple[Rows, Scores]:
-        """Exact nearest neighbours: n queries → n × k rows (-1 pads) and inner products."""
-        index = self._derived.flat(field)
-        if not len(index):
+        """Nearest neighbours: n queries → n × k rows (-1 pads) and inner products."""
+        index = self._derived.dense(field)
+        if index is None:
             return np.full((len(queries), k), -1, np.int64), np.zeros((len(queries), k), np.float32)
-        return index.search(queries, k, allowed)
+        found = index.search(queries, k, allowed=allowed, recall=RECALL)
+        return found.keys, found.scores
 
     def sample(self, field: str, count: int) -> Dense:
         """Up to `count` vectors of a field, the same ones every time."""
         if (field, count) not in self._samples:
-            index = self._derived.flat(field)
-            chosen = np.random.default_rng(0).permutation(len(index))[:count]
-            self._samples[field, count] = Dense(np.asarray(index.vectors[np.sort(chosen)], np.float32))
+            index = self._derived.dense(field)
+            vectors = np.zeros((0, 1), np.float32) if index is None else index.vectors
+            chosen = np.random.default_rng(0).permutation(len(vectors))[:count]
+            self._samples[field, count] = Dense(np.asarray(vectors[np.sort(chosen)], np.float32))
         return self._samples[field, count]
 
     def stored(self, field: str, rows: Rows) -> tuple[list[int], Embedding]:
         """The numbers of those of the rows that a field holds, and their vectors as they are stored."""
-        index = self._derived.flat(field)
+        index = self._derived.dense(field)
         with_tokens = self._derived.array(f"{field}.token_row") >= 0
-        held = np.isin(rows, index.rows) | with_tokens[rows]
-        dense = Dense(index.vectors[np.searchsorted(index.rows, rows[held])]) if len(index) else None
+        keys = np.zeros(0, np.int64) if index is None else index.keys
+        held = np.isin(rows, keys) | with_tokens[rows]
+        order = np.argsort(keys)
+        places = order[np.searchsorted(keys[order], rows[held])] if index is not None else order
+        dense = None if index is None else Dense(index.vectors[places])
         tokens = self.tokens(rows[held], field) if with_tokens.any() else None
         return np.flatnonzero(held).tolist(), Embedding(dense, tokens)
 

@@ -31,7 +31,7 @@ class Query:
     def of(tokens: Floats) -> Query:
         """m × dim vectors; every token has its own scale."""
         values, scales = quantize(tokens, np.float32)
-        return Query(values, scales.astype(np.float32))
+        return Query(np.pad(values, ((0, 0), (0, -values.shape[1] % 4))), scales.astype(np.float32))
 
     def ordered(self, order: NDArray[np.int64] | None) -> Query:
         """With the dimensions in another order."""
@@ -54,11 +54,11 @@ class Blocks:
 
     @staticmethod
     def of(values: NDArray[np.int8], scales: NDArray[np.float16] | None = None) -> Blocks:
-        """n × dim int8 values; dim is a multiple of 4. Without scales all are 1."""
-        count, dim = values.shape
-        room = -(-count // LANES) * LANES
+        """n × dim int8 values, filled up with zeros to a multiple of 4. Without scales all are 1."""
+        count, given = values.shape
+        room, dim = -(-count // LANES) * LANES, -(-given // 4) * 4
         rows = np.full((room, dim), 128, np.uint8)
-        rows[:count] = values.view(np.uint8) ^ 128  # x + 128
+        rows[:count, :given] = values.view(np.uint8) ^ 128  # x + 128
         padded = np.zeros(room, np.float16)
         padded[:count] = 1 if scales is None else scales
         blocks = rows.reshape(-1, LANES, dim // 4, 4).transpose(0, 2, 1, 3)
