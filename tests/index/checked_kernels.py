@@ -41,6 +41,8 @@ def main(library: Path) -> None:
                     strict=True,
                 ):
                     same(got, expected)
+                starts, ends = np.array([0, centroids // 3]), np.array([centroids // 2, centroids])
+                same(compiled.scan(query, points, starts, ends), reference.scan(query, points, starts, ends))
                 table = compiled.table(query, points, centroids)
                 same(table, reference.table(query, points, centroids))
                 codes = random.integers(0, centroids, count).astype(np.uint16)
@@ -67,8 +69,31 @@ def main(library: Path) -> None:
                             random.random(count).astype(np.float16),
                         )
                         same(compiled.maxsim(query, packed, offsets), reference.maxsim(query, packed, offsets))
+                cells_and_bits(random, offsets)
                 compared += 1
     print(f"compared {compared}")
+
+
+def cells_and_bits(random: np.random.Generator, offsets: np.ndarray) -> None:
+    count, sets = int(offsets[-1]), len(offsets) - 1
+    for repetitions, simhash, width, own in ((3, 2, 5, 3), (2, 0, 8, 1)):
+        cells = random.integers(0, 1 << simhash, (count, repetitions)).astype(np.int32)
+        vectors = random.standard_normal((count, own, width)).astype(np.float32)
+        made, wanted = np.empty((2, sets, repetitions, 1 << simhash, width), np.float32)
+        compiled.cell_sums(cells, vectors, offsets, made)
+        reference.cell_sums(cells, vectors, offsets, wanted)
+        same(made, wanted)
+        compiled.cell_means(cells, vectors, offsets, True, made)
+        reference.cell_means(cells, vectors, offsets, True, wanted)
+        same(made, wanted)
+    for width, k in ((1, 1), (33, 40), (264, 3)):
+        codes = random.integers(0, 4, (count, width)).astype(np.uint8)
+        asked = random.integers(0, 4, (5, width)).astype(np.uint8)
+        usable = random.random(count) < 0.7
+        for got, expected in zip(
+            compiled.hamming(asked, codes, k, usable), reference.hamming(asked, codes, k, usable), strict=True
+        ):
+            same(got, expected)
 
 
 def lists_of(codes: np.ndarray, offsets: np.ndarray, centroids: int) -> tuple[np.ndarray, np.ndarray]:

@@ -143,6 +143,14 @@ def test_assignment_by_regions(form: ModuleType, probes: int) -> None:
         np.testing.assert_array_equal(made[1], reference.nearest(tokens, Blocks.of(points), int(bounds[-1]))[1])
 
 
+@pytest.mark.parametrize("asked", [1, 3, 8, 21])
+def test_scans_of_single_vectors(form: ModuleType, asked: int) -> None:
+    vectors = Blocks.of(*kernels.quantize(sets(3, [333], 64)[0]))
+    query = Query.of(sets(4, [asked], 64)[0])
+    starts, ends = np.array([0, 17, 40, 40, 320]), np.array([5, 33, 40, 300, 333])
+    np.testing.assert_array_equal(form.scan(query, vectors, starts, ends), reference.scan(query, vectors, starts, ends))
+
+
 def test_the_lowest_of_equal_centroids_is_nearest(form: ModuleType) -> None:
     values = np.tile(np.array([[3, 1, 4, 1]], np.int8), (40, 1))
     _, index = form.nearest(values[:9], Blocks.of(values), 40)
@@ -176,6 +184,62 @@ def test_top(scores: list[int], count: int) -> None:
     numbers = np.array(scores, np.int32)
     for _, module, _ in FORMS:
         np.testing.assert_array_equal(module.top(numbers, count), reference.top(numbers, count))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 1000), lengths, st.integers(1, 5), st.integers(0, 6), st.sampled_from([1, 3, 8, 32]), st.booleans()
+)
+def test_cells_are_the_same_to_the_last_bit(
+    seed: int, lengths: list[int], repetitions: int, simhash: int, width: int, shared: bool
+) -> None:
+    random = np.random.default_rng(seed)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    count = int(offsets[-1])
+    cells = random.integers(0, 1 << simhash, (count, repetitions)).astype(np.int32)
+    vectors = random.standard_normal((count, 1 if shared else repetitions, width)).astype(np.float32)
+    for _, module, _ in FORMS:
+        for aggregate in ("cell_sums", "cell_means"):
+            for options in (
+                [
+                    (),
+                ]
+                if aggregate == "cell_sums"
+                else [(True,), (False,)]
+            ):
+                got, expected = np.full((2, len(lengths), repetitions, 1 << simhash, width), np.nan, np.float32)
+                getattr(module, aggregate)(cells, vectors, offsets, *options, got)
+                getattr(reference, aggregate)(cells, vectors, offsets, *options, expected)
+                np.testing.assert_array_equal(got, expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 1000),
+    st.integers(0, 300),
+    st.sampled_from([1, 7, 8, 32, 33, 264]),
+    st.integers(1, 70),
+    st.booleans(),
+)
+def test_hamming_is_the_same(seed: int, count: int, width: int, k: int, masked: bool) -> None:
+    random = np.random.default_rng(seed)
+    few = random.integers(0, 256, (12, width)).astype(np.uint8)  # many distances are equal
+    codes = few[random.integers(0, 12, count)] ^ (random.random((count, width)) < 0.05).astype(np.uint8)
+    queries = random.integers(0, 256, (3, width)).astype(np.uint8)
+    usable = random.random(count) < 0.4 if masked else None
+    expected = reference.hamming(queries, codes, k, usable)
+    for _, module, level in FORMS:
+        if level >= 0:
+            module.set_level(level)
+        for got, wanted in zip(module.hamming(queries, codes, k, usable), expected, strict=True):
+            np.testing.assert_array_equal(got, wanted)
+
+
+def test_hamming_keeps_the_best_of_ever_nearer_codes(form: ModuleType) -> None:
+    codes = np.packbits(np.arange(5000)[:, None] < np.linspace(4999, 0, 512), axis=1)[::-1].copy()
+    queries = np.concatenate([np.zeros((300, 64), np.uint8), codes[:3]])
+    for got, wanted in zip(form.hamming(queries, codes, 5), reference.hamming(queries, codes, 5), strict=True):
+        np.testing.assert_array_equal(got, wanted)
 
 
 def test_sanitizers_find_nothing(tmp_path: Path) -> None:

@@ -85,6 +85,15 @@ def table(query: Query, centroids: Blocks, count: int) -> NDArray[np.uint8]:
     return filled
 
 
+def scan(query: Query, vectors: Blocks, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float32]:
+    total = int((ends - starts).sum())
+    out = np.empty((len(query), total), np.float32)
+    asked = (_at(query.values), _at(query.scales), _long(len(query)), vectors.dim)
+    ranges = (_at(starts), _at(ends), _long(len(starts)), _long(total))
+    _check(library().bb_scan(*asked, _at(vectors.values), _at(vectors.scales), *ranges, _at(out)))
+    return out
+
+
 def interact(
     table: NDArray[np.uint8], codes: NDArray[np.uint16], offsets: NDArray[np.int64], rows: Ints | None = None
 ) -> Ints:
@@ -111,6 +120,33 @@ def top(scores: Ints, count: int) -> Ints:
     out = np.empty(min(count, len(scores)), np.int32)
     _check(min(library().bb_top(_at(scores), _long(len(scores)), _long(len(out)), _at(out)), 0))
     return out
+
+
+def cell_sums(cells: Ints, vectors: NDArray[np.float32], offsets: NDArray[np.int64], out: NDArray[np.float32]) -> None:
+    library().bb_cell_sums(*_cells(cells, vectors, out), _at(offsets), _long(len(out)), _at(out))
+
+
+def cell_means(
+    cells: Ints, vectors: NDArray[np.float32], offsets: NDArray[np.int64], fill: bool, out: NDArray[np.float32]
+) -> None:
+    _check(library().bb_cell_means(*_cells(cells, vectors, out), _at(offsets), _long(len(out)), int(fill), _at(out)))
+
+
+def _cells(cells: Ints, vectors: NDArray[np.float32], out: NDArray[np.float32]) -> tuple[Any, ...]:
+    _, repetitions, partitions, width = out.shape
+    own = vectors.shape[1]
+    steps = (_long(own * width), _long(width if own > 1 else 0))
+    return (_at(cells), _at(vectors), *steps, _long(repetitions), _long(partitions), _long(width))
+
+
+def hamming(
+    queries: NDArray[np.uint8], codes: NDArray[np.uint8], k: int, usable: NDArray[np.bool_] | None = None
+) -> tuple[Ints, Ints]:
+    distances, rows = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.int32)
+    sizes = (_long(len(codes)), _long(codes.shape[1]), _long(k))
+    asked = (_at(queries), _long(len(queries)))
+    _check(library().bb_hamming(*asked, _at(codes), *sizes, _at(usable), _at(distances), _at(rows)))
+    return distances, rows
 
 
 def _at(array: NDArray[Any] | None) -> ctypes.c_void_p | None:

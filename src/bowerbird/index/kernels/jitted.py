@@ -24,7 +24,8 @@ def loop(function: Function) -> Function:
 
 
 # matrix products and sorts: numpy does them well
-assign, nearest, table, top = reference.assign, reference.nearest, reference.table, reference.top
+assign, nearest, scan = reference.assign, reference.nearest, reference.scan
+table, top = reference.table, reference.top
 
 
 def maxsim(
@@ -148,3 +149,74 @@ def _gain(chosen: Any, gains: Any, list_offsets: Any, lists: Any, sums: Any, bes
             if gains[number] > best[document]:
                 sums[document] += gains[number] - best[document]
                 best[document] = gains[number]
+
+
+def cell_sums(cells: Ints, vectors: NDArray[np.float32], offsets: NDArray[np.int64], out: NDArray[np.float32]) -> None:
+    _cell_sums(cells, vectors, offsets, out)
+
+
+@loop
+def _cell_sums(cells: Any, vectors: Any, offsets: Any, out: Any) -> None:  # pragma: no cover
+    out[:] = 0
+    own = vectors.shape[1]
+    for number in range(len(out)):
+        for token in range(offsets[number], offsets[number + 1]):
+            for repetition in range(cells.shape[1]):
+                cell, of = cells[token, repetition], repetition % own
+                for j in range(out.shape[3]):
+                    out[number, repetition, cell, j] += vectors[token, of, j]
+
+
+def cell_means(
+    cells: Ints, vectors: NDArray[np.float32], offsets: NDArray[np.int64], fill: bool, out: NDArray[np.float32]
+) -> None:
+    _cell_sums(cells, vectors, offsets, out)
+    _cell_means(cells, vectors, offsets, fill, out)
+
+
+@loop
+def _cell_means(cells: Any, vectors: Any, offsets: Any, fill: Any, out: Any) -> None:  # pragma: no cover
+    partitions, own = out.shape[2], vectors.shape[1]
+    for number in range(len(out)):
+        start, end = offsets[number], offsets[number + 1]
+        for repetition in range(out.shape[1] if end > start else 0):
+            sizes, nearest = np.zeros(partitions, np.int64), np.full(partitions, 1 << 62, np.int64)
+            for token in range(end - 1, start - 1, -1):
+                sizes[cells[token, repetition]] += 1
+                nearest[cells[token, repetition]] = token - start
+            _spread(nearest)
+            for cell in range(partitions):
+                if sizes[cell] > 1:
+                    out[number, repetition, cell] /= np.float32(sizes[cell])
+                elif fill and sizes[cell] == 0:
+                    token = start + (nearest[cell] & 0xFFFFFFFF)
+                    out[number, repetition, cell] = vectors[token, repetition % own]
+
+
+@loop
+def _spread(nearest: Any) -> None:  # pragma: no cover
+    bit = 1
+    while bit < len(nearest):
+        for cell in range(len(nearest)):
+            if not cell & bit:
+                low, high = nearest[cell], nearest[cell | bit]
+                nearest[cell], nearest[cell | bit] = min(low, high + (1 << 32)), min(high, low + (1 << 32))
+        bit *= 2
+
+
+def hamming(
+    queries: NDArray[np.uint8], codes: NDArray[np.uint8], k: int, usable: NDArray[np.bool_] | None = None
+) -> tuple[Ints, Ints]:
+    return reference.nearest_by(_bits_apart, queries, codes, k, usable)
+
+
+@loop
+def _bits_apart(query: Any, codes: Any) -> Any:  # pragma: no cover
+    out = np.zeros(len(codes), np.int32)
+    for row in range(len(codes)):
+        for j in range(codes.shape[1]):
+            x = codes[row, j] ^ query[j]
+            x = (x & 0x55) + (x >> 1 & 0x55)
+            x = (x & 0x33) + (x >> 2 & 0x33)
+            out[row] += (x & 15) + (x >> 4)
+    return out

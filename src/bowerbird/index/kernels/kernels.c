@@ -1,4 +1,4 @@
-/* Inner loops of late-interaction search. One file, no dependencies, chosen at run time for the processor.
+/* Inner loops of late-interaction search. One library, no dependencies, chosen at run time for the processor.
 
    Every function exists in up to three forms that give the same bits: AVX-512 VNNI, AVX2 and portable C (which
    compilers vectorise for NEON). kernels/reference.py says in numpy what each one computes.
@@ -539,6 +539,43 @@ API int bb_table(const int8_t *tokens, const float *query_scales, int64_t n, int
   return 0;
 }
 
+/* ---- single vectors ----------------------------------------------------------------------------------------------- */
+
+/* Inner products of n queries with the vectors at starts[r] .. ends[r] - 1 of every range, in their order: query scale *
+   vector scale * dot. out: n x total, where total is the length of all ranges. */
+API int bb_scan(const int8_t *queries, const float *query_scales, int64_t n, int dim, const uint8_t *blocks,
+                const uint16_t *scales, const int64_t *starts, const int64_t *ends, int64_t ranges, int64_t total,
+                float *out) {
+  Query query;
+  dots_fn compute = dots();
+  dot_fn single = dot();
+  int alone = n == 1, ready = pack_query(&query, queries, n, dim);
+  int64_t at = 0;
+  for (int64_t r = 0; ready && r < ranges; r++) {
+    for (int64_t b = starts[r] / LANES; b * LANES < ends[r]; b++) {
+      const uint8_t *block = blocks + b * dim * LANES;
+      int64_t from = b * LANES < starts[r] ? starts[r] : b * LANES;
+      int64_t to = (b + 1) * LANES < ends[r] ? (b + 1) * LANES : ends[r];
+      float vector_scales[LANES];
+      for (int64_t t = from; t < to; t++) vector_scales[t - b * LANES] = half_to_float(scales[t]);
+      for (int s = 0; s < query.count; s++) {
+        Dots found;
+        if (alone)
+          single(queries, query.strips[0].start[0], dim, block, found[0]);
+        else
+          compute(query.strips + s, dim, block, found);
+        for (int k = 0; k < STRIP && (int64_t)s * STRIP + k < n; k++)
+          for (int64_t t = from; t < to; t++)
+            out[((int64_t)s * STRIP + k) * total + at + t - from] =
+                query_scales[s * STRIP + k] * ((float)found[k][t - b * LANES] * vector_scales[t - b * LANES]);
+      }
+      at += to - from;
+    }
+  }
+  free_query(&query);
+  return ready ? 0 : -1;
+}
+
 /* ---- centroid interaction: the sum over slots of the best table row of a document's codes ------------------------ */
 
 static int32_t interact_portable(const uint8_t *table, const uint16_t *codes, int64_t first, int64_t last) {
@@ -646,3 +683,8 @@ API int64_t bb_top(const int32_t *scores, int64_t count, int64_t n, int32_t *out
   free(histogram);
   return found;
 }
+
+/* ---- other kinds of search -------------------------------------------------------------------------------------- */
+
+#include "fde.h"
+#include "hamming.h"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -81,6 +83,16 @@ def table(query: Query, centroids: Blocks, count: int) -> NDArray[np.uint8]:
     return filled
 
 
+def scan(query: Query, vectors: Blocks, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Inner products of m queries with the vectors of some ranges, m × their total length."""
+    parts = [np.zeros((len(query), 0), np.float32)]
+    wide = query.values.astype(np.float32)
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        dots = wide @ vectors.rows(start, end).astype(np.float32).T  # whole numbers below 2 ** 24: exact
+        parts.append(query.scales[:, None] * (dots * vectors.scales[start:end].astype(np.float32)))
+    return np.concatenate(parts, axis=1)
+
+
 def interact(
     table: NDArray[np.uint8], codes: NDArray[np.uint16], offsets: NDArray[np.int64], rows: Ints | None = None
 ) -> Ints:
@@ -126,3 +138,78 @@ def top(scores: Ints, count: int) -> Ints:
         return np.arange(len(scores), dtype=np.int32)
     chosen = np.argsort(-scores, kind="stable")[:count]
     return np.sort(chosen).astype(np.int32)
+
+
+def cell_sums(cells: Ints, vectors: NDArray[np.float32], offsets: NDArray[np.int64], out: NDArray[np.float32]) -> None:
+    """Sums of a set's tokens per cell (MUVERA, arXiv 2405.19504, section 2), in the order of the tokens.
+
+    cells: t × R, the cell of every token in every repetition. vectors: t × R × p, or t × 1 × p for all repetitions.
+    offsets: set s has tokens offsets[s] … offsets[s + 1] - 1. out: n × R × cells × p float32.
+    """
+    out[:] = 0
+    lengths = np.diff(offsets)
+    repetitions = np.arange(cells.shape[1])
+    for place in range(int(lengths.max(initial=0))):
+        sets = np.flatnonzero(lengths > place)
+        tokens = offsets[sets] + place
+        out[sets[:, None], repetitions, cells[tokens]] += vectors[tokens]
+
+
+def cell_means(
+    cells: Ints, vectors: NDArray[np.float32], offsets: NDArray[np.int64], fill: bool, out: NDArray[np.float32]
+) -> None:
+    """As `cell_sums`, divided by how many they are; with fill, cells without a token take the vector of the nearest.
+
+    Nearest is the token whose cell differs in the fewest bits, the first one among equals.
+    """
+    cell_sums(cells, vectors, offsets, out)
+    count, repetitions, partitions, _ = out.shape
+    sets = np.repeat(np.arange(count), np.diff(offsets))[:, None]
+    places = np.arange(len(cells))[:, None] - offsets[sets]
+    where = (sets, np.arange(repetitions), cells)
+    sizes, nearest = np.zeros(out.shape[:3], np.int32), np.full(out.shape[:3], 1 << 62, np.int64)
+    np.add.at(sizes, where, 1)
+    np.minimum.at(nearest, where, places)
+    out /= np.maximum(sizes, 1).astype(np.float32)[..., None]
+    if fill:
+        for bit in (1 << np.arange(partitions.bit_length() - 1)).tolist():  # distances of bits add up
+            pairs = nearest.reshape(count, repetitions, -1, 2, bit)
+            pairs[:] = np.minimum(pairs, pairs[:, :, :, ::-1] + (1 << 32))
+        empty = np.nonzero((sizes == 0) & (np.diff(offsets) > 0)[:, None, None])
+        tokens = offsets[empty[0]] + (nearest[empty] & 0xFFFFFFFF)
+        out[empty] = vectors[tokens, empty[1] % vectors.shape[1]]
+
+
+def hamming(
+    queries: NDArray[np.uint8], codes: NDArray[np.uint8], k: int, usable: NDArray[np.bool_] | None = None
+) -> tuple[Ints, Ints]:
+    """The k ≥ 1 codes with the fewest bits that differ, best first, lower rows first among equals.
+
+    queries: q × bytes, codes: n × bytes, usable: a mask over rows. Distances and rows, q × k; -1 past the last hit.
+    """
+    return nearest_by(bits_apart, queries, codes, k, usable)
+
+
+def bits_apart(query: NDArray[np.uint8], codes: NDArray[np.uint8]) -> Ints:
+    """Hamming distances of one code to n."""
+    distances: Ints = np.bitwise_count(codes ^ query).sum(axis=1, dtype=np.int32)
+    return distances
+
+
+def nearest_by(
+    apart: Callable[[NDArray[np.uint8], NDArray[np.uint8]], Ints],
+    queries: NDArray[np.uint8],
+    codes: NDArray[np.uint8],
+    k: int,
+    usable: NDArray[np.bool_] | None,
+) -> tuple[Ints, Ints]:
+    """As `hamming`, with distances by `apart`."""
+    distances, rows = np.full((len(queries), k), -1, np.int32), np.full((len(queries), k), -1, np.int32)
+    places = np.arange(len(codes), dtype=np.int32) if usable is None else np.flatnonzero(usable).astype(np.int32)
+    kept = min(k, len(places))
+    for number in range(len(queries) if kept else 0):
+        reached = apart(queries[number], codes)[places]
+        near = np.flatnonzero(reached <= np.partition(reached, kept - 1)[kept - 1])
+        best = near[np.argsort(reached[near], kind="stable")[:kept]]
+        distances[number, :kept], rows[number, :kept] = reached[best], places[best]
+    return distances, rows
