@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bowerbird.index.kernels import Blocks, Codes, Query, compiled, quantize, reference
+from bowerbird.index.kernels import BitGroups, Blocks, Codes, Query, compiled, quantize, reference
 
 
 def main(library: Path) -> None:
@@ -87,7 +87,7 @@ def cells_and_bits(random: np.random.Generator, offsets: np.ndarray) -> None:
         reference.cell_means(cells, vectors, offsets, True, wanted)
         same(made, wanted)
     for width, k in ((1, 1), (33, 40), (264, 3)):
-        codes = random.integers(0, 4, (count, width)).astype(np.uint8)
+        codes = BitGroups.of(random.integers(0, 4, (count, width)).astype(np.uint8))
         asked = random.integers(0, 4, (5, width)).astype(np.uint8)
         usable = random.random(count) < 0.7
         for got, expected in zip(

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bowerbird.index import kernels
-from bowerbird.index.kernels import Blocks, Codes, Query, reference
+from bowerbird.index.kernels import BitGroups, Blocks, Codes, Query, reference
 from tests.index.checked_kernels import lists_of
 
 C_LEVELS = (0, 1, 2)
@@ -224,7 +224,7 @@ def test_cells_are_the_same_to_the_last_bit(
 def test_hamming_is_the_same(seed: int, count: int, width: int, k: int, masked: bool) -> None:
     random = np.random.default_rng(seed)
     few = random.integers(0, 256, (12, width)).astype(np.uint8)  # many distances are equal
-    codes = few[random.integers(0, 12, count)] ^ (random.random((count, width)) < 0.05).astype(np.uint8)
+    codes = BitGroups.of(few[random.integers(0, 12, count)] ^ (random.random((count, width)) < 0.05).astype(np.uint8))
     queries = random.integers(0, 256, (3, width)).astype(np.uint8)
     usable = random.random(count) < 0.4 if masked else None
     expected = reference.hamming(queries, codes, k, usable)
@@ -235,10 +235,21 @@ def test_hamming_is_the_same(seed: int, count: int, width: int, k: int, masked: 
             np.testing.assert_array_equal(got, wanted)
 
 
+def test_groups_hold_the_codes() -> None:
+    codes = np.random.default_rng(0).integers(0, 256, (21, 13)).astype(np.uint8)
+    rows = np.array([20, 3, 3, 0])
+    np.testing.assert_array_equal(BitGroups.of(codes).rows(rows).view(np.uint8)[:, :13], codes[rows])
+    distances, found = reference.hamming(codes[:1], BitGroups.of(codes), 21)
+    apart = (np.unpackbits(codes, axis=1) != np.unpackbits(codes[:1], axis=1)).sum(axis=1)
+    np.testing.assert_array_equal(found[0], np.argsort(apart, kind="stable"))
+    np.testing.assert_array_equal(distances[0], np.sort(apart))
+
+
 def test_hamming_keeps_the_best_of_ever_nearer_codes(form: ModuleType) -> None:
     codes = np.packbits(np.arange(5000)[:, None] < np.linspace(4999, 0, 512), axis=1)[::-1].copy()
     queries = np.concatenate([np.zeros((300, 64), np.uint8), codes[:3]])
-    for got, wanted in zip(form.hamming(queries, codes, 5), reference.hamming(queries, codes, 5), strict=True):
+    groups = BitGroups.of(codes)
+    for got, wanted in zip(form.hamming(queries, groups, 5), reference.hamming(queries, groups, 5), strict=True):
         np.testing.assert_array_equal(got, wanted)
 
 

@@ -11,9 +11,10 @@ from functools import cache
 from importlib import import_module
 from types import ModuleType
 
+from bowerbird.index.kernels.bits import BitGroups
 from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Bytes, Codes, Query, quantize
 
-__all__ = ["LANES", "SLOTS", "Blocks", "Bytes", "Codes", "Query", "name", "quantize", "use"]
+__all__ = ["LANES", "SLOTS", "BitGroups", "Blocks", "Bytes", "Codes", "Query", "name", "quantize", "use"]
 
 CHOICE = "BOWERBIRD_KERNELS"
 """Environment variable that asks for one form: c, numba or numpy."""

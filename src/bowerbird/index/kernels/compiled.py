@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bowerbird.index.kernels.bits import BitGroups, words_of
 from bowerbird.index.kernels.blocks import SLOTS, Blocks, Codes, Query
 
 LIBRARY = Path(__file__).with_name("_kernels.dll" if sys.platform == "win32" else "_kernels.so")
@@ -140,12 +141,13 @@ def _cells(cells: Ints, vectors: NDArray[np.float32], out: NDArray[np.float32]) 
 
 
 def hamming(
-    queries: NDArray[np.uint8], codes: NDArray[np.uint8], k: int, usable: NDArray[np.bool_] | None = None
+    queries: NDArray[np.uint8], codes: BitGroups, k: int, usable: NDArray[np.bool_] | None = None
 ) -> tuple[Ints, Ints]:
     distances, rows = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.int32)
-    sizes = (_long(len(codes)), _long(codes.shape[1]), _long(k))
-    asked = (_at(queries), _long(len(queries)))
-    _check(library().bb_hamming(*asked, _at(codes), *sizes, _at(usable), _at(distances), _at(rows)))
+    asked = words_of(queries)
+    sizes = (_long(codes.count), _long(asked.shape[1]), _long(k))
+    stored = (_at(codes.words), *sizes, _at(usable))
+    _check(library().bb_hamming(_at(asked), _long(len(asked)), *stored, _at(distances), _at(rows)))
     return distances, rows
 
 

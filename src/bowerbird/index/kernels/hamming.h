@@ -1,19 +1,19 @@
 /* The nearest binary codes by Hamming distance. Part of kernels.c.
 
-   Codes are turned round a tile at a time: words of 64 bits, [group of eight codes][word][8], so that one 64-byte load
-   gives a word of eight codes and their distances need no horizontal sum. */
+   Codes lie eight at a time as words of 64 bits, [group][word][8], so that one 64-byte load gives a word of eight codes
+   and their distances need no horizontal sum. */
 
 #define GROUP 8
-#define TILE 2048 /* codes that are turned round at a time */
-#define ASKED 256 /* queries that share a tile */
+#define TILE 256  /* groups that stay in the processor's cache for a batch of queries */
+#define ASKED 256 /* queries in a batch */
 
 #ifdef X86
 #define WITH_VPOPCNT __attribute__((target("avx512f,avx512vpopcntdq")))
 #endif
 
-/* The first group of a tile, from `from` on, that has a code with a distance below `bound`; `end` if there is none.
+/* The first group, from `from` on, that has a code with a distance below `bound`; `end` if there is none.
    found: the distances of that group. */
-typedef int64_t (*closer_fn)(const uint64_t *tile, int64_t from, int64_t end, int64_t words, const uint64_t *query,
+typedef int64_t (*closer_fn)(const uint64_t *groups, int64_t from, int64_t end, int64_t words, const uint64_t *query,
                              int64_t bound, int64_t found[GROUP]);
 
 static inline int64_t ones(uint64_t x) {
@@ -22,10 +22,10 @@ static inline int64_t ones(uint64_t x) {
   return (int64_t)(((x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu) * 0x0101010101010101u >> 56);
 }
 
-static int64_t closer_portable(const uint64_t *tile, int64_t from, int64_t end, int64_t words, const uint64_t *query,
+static int64_t closer_portable(const uint64_t *groups, int64_t from, int64_t end, int64_t words, const uint64_t *query,
                                int64_t bound, int64_t found[GROUP]) {
   for (int64_t b = from; b < end; b++) {
-    const uint64_t *group = tile + b * words * GROUP;
+    const uint64_t *group = groups + b * words * GROUP;
     int below = 0;
     for (int i = 0; i < GROUP; i++) found[i] = 0;
     for (int64_t w = 0; w < words; w++)
@@ -46,11 +46,11 @@ WITH_AVX2 static inline __m256i ones_avx2(__m256i x) {
                          _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(x, 4), low)));
 }
 
-WITH_AVX2 static int64_t closer_avx2(const uint64_t *tile, int64_t from, int64_t end, int64_t words,
+WITH_AVX2 static int64_t closer_avx2(const uint64_t *groups, int64_t from, int64_t end, int64_t words,
                                      const uint64_t *query, int64_t bound, int64_t found[GROUP]) {
   const __m256i zero = _mm256_setzero_si256(), limit = _mm256_set1_epi64x(bound);
   for (int64_t b = from; b < end; b++) {
-    const uint64_t *group = tile + b * words * GROUP;
+    const uint64_t *group = groups + b * words * GROUP;
     __m256i left = zero, right = zero;
     for (int64_t w = 0; w < words;) { /* bytes hold the ones of 31 words */
       __m256i first = zero, second = zero;
@@ -73,11 +73,11 @@ WITH_AVX2 static int64_t closer_avx2(const uint64_t *tile, int64_t from, int64_t
   return end;
 }
 
-WITH_VPOPCNT static int64_t closer_avx512(const uint64_t *tile, int64_t from, int64_t end, int64_t words,
+WITH_VPOPCNT static int64_t closer_avx512(const uint64_t *groups, int64_t from, int64_t end, int64_t words,
                                           const uint64_t *query, int64_t bound, int64_t found[GROUP]) {
   const __m512i limit = _mm512_set1_epi64(bound);
   for (int64_t b = from; b < end; b++) {
-    const uint64_t *group = tile + b * words * GROUP;
+    const uint64_t *group = groups + b * words * GROUP;
     __m512i sum = _mm512_setzero_si512();
     for (int64_t w = 0; w < words; w++) {
       __m512i differ = _mm512_xor_si512(_mm512_loadu_si512(group + w * GROUP), _mm512_set1_epi64((long long)query[w]));
@@ -151,62 +151,44 @@ static void finish(Best *best, int32_t *distances, int32_t *rows) {
 
 /* ---- the scan ------------------------------------------------------------------------------------------------------ */
 
-static void turn_round(const uint8_t *codes, int64_t count, int64_t width, int64_t words, uint64_t *tile) {
-  memset(tile, 0, (size_t)((count + GROUP - 1) / GROUP * GROUP * words) * 8);
-  for (int64_t i = 0; i < count; i++) {
-    uint64_t *to = tile + i / GROUP * GROUP * words + i % GROUP;
-    const uint8_t *code = codes + i * width;
-    for (int64_t w = 0; w < width / 8; w++) memcpy(to + w * GROUP, code + w * 8, 8);
-    if (width % 8) memcpy(to + width / 8 * GROUP, code + width / 8 * 8, (size_t)(width % 8));
-  }
-}
-
-static void scan_tile(closer_fn next, const uint64_t *tile, int64_t start, int64_t count, int64_t words,
+/* Groups first .. last - 1 for one query. */
+static void scan_tile(closer_fn next, const uint64_t *groups, int64_t first, int64_t last, int64_t n, int64_t words,
                       const uint64_t *query, const uint8_t *usable, Best *best) {
-  int64_t found[GROUP], groups = (count + GROUP - 1) / GROUP;
-  for (int64_t b = next(tile, 0, groups, words, query, best->bound, found); b < groups;
-       b = next(tile, b + 1, groups, words, query, best->bound, found))
-    for (int64_t i = 0; i < GROUP && b * GROUP + i < count; i++) {
-      int64_t row = start + b * GROUP + i;
+  int64_t found[GROUP];
+  for (int64_t b = next(groups, first, last, words, query, best->bound, found); b < last;
+       b = next(groups, b + 1, last, words, query, best->bound, found))
+    for (int64_t row = b * GROUP, i = 0; i < GROUP && row < n; i++, row++)
       if (found[i] < best->bound && (!usable || usable[row])) keep(best, (int32_t)found[i], (int32_t)row);
-    }
 }
 
-/* At most ASKED queries. memory: of turned-round queries and a tile. */
-static void scan(const uint8_t *queries, int64_t asked, const uint8_t *codes, int64_t n, int64_t width,
-                 const uint8_t *usable, uint64_t *memory, Best *best) {
-  int64_t words = (width + 7) / 8;
+static void scan(const uint64_t *queries, int64_t asked, const uint64_t *groups, int64_t n, int64_t words,
+                 const uint8_t *usable, Best *best) {
+  int64_t end = (n + GROUP - 1) / GROUP;
   closer_fn next = closer();
-  uint64_t *tile = memory + asked * words;
-  memset(memory, 0, (size_t)(asked * words) * 8);
-  for (int64_t q = 0; q < asked; q++) memcpy(memory + q * words, queries + q * width, (size_t)width);
-  for (int64_t start = 0; start < n; start += TILE) {
-    int64_t count = n - start < TILE ? n - start : TILE;
-    turn_round(codes + start * width, count, width, words, tile);
+  for (int64_t first = 0; first < end; first += TILE) {
+    int64_t last = end - first < TILE ? end : first + TILE;
     for (int64_t q = 0; q < asked; q++)
-      scan_tile(next, tile, start, count, words, memory + q * words, usable, best + q);
+      scan_tile(next, groups, first, last, n, words, queries + q * words, usable, best + q);
   }
 }
 
-/* The k nearest codes of every query, lower rows first among equals. usable: a byte per row, or null for all rows.
-   1 <= k; width: bytes of a code, less than 8192. distances, rows: q x k. Returns 0, or -1 when there is no memory. */
-API int bb_hamming(const uint8_t *queries, int64_t q, const uint8_t *codes, int64_t n, int64_t width, int64_t k,
+/* The k nearest of n codes for every query (q x words), lower rows first among equals. usable: a byte per row, or null
+   for all rows. 1 <= k. distances, rows: q x k. Returns 0, or -1 when there is no memory. */
+API int bb_hamming(const uint64_t *queries, int64_t q, const uint64_t *groups, int64_t n, int64_t words, int64_t k,
                    const uint8_t *usable, int32_t *distances, int32_t *rows) {
-  int64_t together = q < ASKED ? q : ASKED, words = (width + 7) / 8, levels = width * 8 + 2, room = 2 * k + 64;
-  uint64_t *memory = malloc((size_t)((together + TILE) * words) * 8 + 8);
+  int64_t together = q < ASKED ? q : ASKED, levels = words * 64 + 2, room = 2 * k + 64;
   int32_t *histograms = malloc((size_t)(together * levels) * 4 + 4);
   Hit *hits = malloc((size_t)(together * room) * sizeof(Hit) + 1);
   Best *best = malloc((size_t)together * sizeof(Best) + 1);
-  int ready = memory && histograms && hits && best;
+  int ready = histograms && hits && best;
   for (int64_t start = 0; ready && start < q; start += together) {
     int64_t asked = q - start < together ? q - start : together;
     memset(histograms, 0, (size_t)(asked * levels) * 4);
     for (int64_t i = 0; i < asked; i++)
-      best[i] = (Best){k, room, width * 8 + 1, 0, 0, histograms + i * levels, hits + i * room};
-    scan(queries + start * width, asked, codes, n, width, usable, memory, best);
+      best[i] = (Best){k, room, words * 64 + 1, 0, 0, histograms + i * levels, hits + i * room};
+    scan(queries + start * words, asked, groups, n, words, usable, best);
     for (int64_t i = 0; i < asked; i++) finish(best + i, distances + (start + i) * k, rows + (start + i) * k);
   }
-  free(memory);
   free(histograms);
   free(hits);
   free(best);

@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bowerbird.index.kernels import reference
+from bowerbird.index.kernels.bits import BitGroups
 from bowerbird.index.kernels.blocks import LANES, Blocks, Codes, Query
 
 NAME = "numba"
@@ -205,18 +206,24 @@ def _spread(nearest: Any) -> None:  # pragma: no cover
 
 
 def hamming(
-    queries: NDArray[np.uint8], codes: NDArray[np.uint8], k: int, usable: NDArray[np.bool_] | None = None
+    queries: NDArray[np.uint8], codes: BitGroups, k: int, usable: NDArray[np.bool_] | None = None
 ) -> tuple[Ints, Ints]:
     return reference.nearest_by(_bits_apart, queries, codes, k, usable)
 
 
 @loop
-def _bits_apart(query: Any, codes: Any) -> Any:  # pragma: no cover
-    out = np.zeros(len(codes), np.int32)
-    for row in range(len(codes)):
-        for j in range(codes.shape[1]):
-            x = codes[row, j] ^ query[j]
-            x = (x & 0x55) + (x >> 1 & 0x55)
-            x = (x & 0x33) + (x >> 2 & 0x33)
-            out[row] += (x & 15) + (x >> 4)
+def _bits_apart(query: Any, groups: Any) -> Any:  # pragma: no cover
+    out = np.zeros(groups.shape[0] * 8, np.int32)
+    for group in range(groups.shape[0]):
+        for word in range(groups.shape[1]):
+            for i in range(8):
+                out[group * 8 + i] += _ones(groups[group, word, i] ^ query[word])
     return out
+
+
+@loop
+def _ones(x: Any) -> Any:  # pragma: no cover
+    x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int32((x * np.uint64(0x0101010101010101)) >> np.uint64(56))

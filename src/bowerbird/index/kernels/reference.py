@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from bowerbird.index.kernels.bits import BitGroups, Words, words_of
 from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Codes, Query
 
 NAME = "numpy"
@@ -181,34 +182,34 @@ def cell_means(
 
 
 def hamming(
-    queries: NDArray[np.uint8], codes: NDArray[np.uint8], k: int, usable: NDArray[np.bool_] | None = None
+    queries: NDArray[np.uint8], codes: BitGroups, k: int, usable: NDArray[np.bool_] | None = None
 ) -> tuple[Ints, Ints]:
     """The k ≥ 1 codes with the fewest bits that differ, best first, lower rows first among equals.
 
-    queries: q × bytes, codes: n × bytes, usable: a mask over rows. Distances and rows, q × k; -1 past the last hit.
+    queries: q × bytes, usable: a mask over rows. Distances and rows, q × k; -1 past the last hit.
     """
     return nearest_by(bits_apart, queries, codes, k, usable)
 
 
-def bits_apart(query: NDArray[np.uint8], codes: NDArray[np.uint8]) -> Ints:
-    """Hamming distances of one code to n."""
-    distances: Ints = np.bitwise_count(codes ^ query).sum(axis=1, dtype=np.int32)
+def bits_apart(query: Words, groups: Words) -> Ints:
+    """Hamming distances of one code (words) to all of g × words × 8."""
+    distances: Ints = np.bitwise_count(groups ^ query[:, None]).sum(axis=1, dtype=np.int32).ravel()
     return distances
 
 
 def nearest_by(
-    apart: Callable[[NDArray[np.uint8], NDArray[np.uint8]], Ints],
+    apart: Callable[[Words, Words], Ints],
     queries: NDArray[np.uint8],
-    codes: NDArray[np.uint8],
+    codes: BitGroups,
     k: int,
     usable: NDArray[np.bool_] | None,
 ) -> tuple[Ints, Ints]:
     """As `hamming`, with distances by `apart`."""
     distances, rows = np.full((len(queries), k), -1, np.int32), np.full((len(queries), k), -1, np.int32)
-    places = np.arange(len(codes), dtype=np.int32) if usable is None else np.flatnonzero(usable).astype(np.int32)
+    places = np.arange(codes.count, dtype=np.int32) if usable is None else np.flatnonzero(usable).astype(np.int32)
     kept = min(k, len(places))
-    for number in range(len(queries) if kept else 0):
-        reached = apart(queries[number], codes)[places]
+    for number, query in enumerate(words_of(queries) if kept else ()):
+        reached = apart(query, codes.words)[places]
         near = np.flatnonzero(reached <= np.partition(reached, kept - 1)[kept - 1])
         best = near[np.argsort(reached[near], kind="stable")[:kept]]
         distances[number, :kept], rows[number, :kept] = reached[best], places[best]
