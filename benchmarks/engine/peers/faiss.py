@@ -73,7 +73,7 @@ class IvfFastScan(Faiss):
     factory = "IVF1024,PQ96x4fs,RFlat"
 
     def settings(self) -> Sequence[Probed]:
-        return [Probed(16, 2), Probed(64, 4), Probed(256, 4), Probed(1024, 10)]
+        return [Probed(16, 2), Probed(64, 4), Probed(256, 4), Probed(256, 20)]
 
     def apply(self, setting: Probed) -> None:
         faiss.extract_index_ivf(self._index.base_index).nprobe = setting.probes
