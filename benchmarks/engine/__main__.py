@@ -42,7 +42,8 @@ def main() -> None:
         throughput=wanted.throughput,
         say=lambda text: console.print(text, highlight=False),
     )
-    target = wanted.folder / "results" / f"{wanted.set}{'-throughput' if wanted.throughput else ''}.json"
+    kinds = ["throughput"] * wanted.throughput + ["part"] * bool(wanted.only)
+    target = wanted.folder / "results" / f"{'-'.join([wanted.set, *kinds])}.json"
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(asdict(measured), indent=1))
     absent = roster.NOT_BUILT if kind == "tokens" else ()

@@ -55,4 +55,4 @@ class Turbovec:
 
 class TurbovecRefined(Turbovec):
     name = "turbovec + refine"
-    counts = (300, 1000)
+    counts = (150, 300, 1000)
