@@ -4,7 +4,7 @@
    and their distances need no horizontal sum. */
 
 #define GROUP 8
-#define TILE 256  /* groups that stay in the processor's cache for a batch of queries */
+#define TILE 512  /* words of groups, 32 KB, that stay in the processor's first cache for a batch of queries */
 #define ASKED 256 /* queries in a batch */
 
 #ifdef X86
@@ -73,8 +73,9 @@ WITH_AVX2 static int64_t closer_avx2(const uint64_t *groups, int64_t from, int64
   return end;
 }
 
-WITH_VPOPCNT static int64_t closer_avx512(const uint64_t *groups, int64_t from, int64_t end, int64_t words,
-                                          const uint64_t *query, int64_t bound, int64_t found[GROUP]) {
+WITH_VPOPCNT static inline __attribute__((always_inline)) int64_t
+closer_unrolled(const uint64_t *groups, int64_t from, int64_t end, int64_t words, const uint64_t *query, int64_t bound,
+                int64_t found[GROUP]) {
   const __m512i limit = _mm512_set1_epi64(bound);
   for (int64_t b = from; b < end; b++) {
     const uint64_t *group = groups + b * words * GROUP;
@@ -89,6 +90,16 @@ WITH_VPOPCNT static int64_t closer_avx512(const uint64_t *groups, int64_t from, 
     }
   }
   return end;
+}
+/* For usual widths, 128 to 768 bits, the compiler knows the number of words and keeps the query in registers. */
+WITH_VPOPCNT static int64_t closer_avx512(const uint64_t *groups, int64_t from, int64_t end, int64_t words,
+                                          const uint64_t *query, int64_t bound, int64_t found[GROUP]) {
+  if (words == 2) return closer_unrolled(groups, from, end, 2, query, bound, found);
+  if (words == 4) return closer_unrolled(groups, from, end, 4, query, bound, found);
+  if (words == 6) return closer_unrolled(groups, from, end, 6, query, bound, found);
+  if (words == 8) return closer_unrolled(groups, from, end, 8, query, bound, found);
+  if (words == 12) return closer_unrolled(groups, from, end, 12, query, bound, found);
+  return closer_unrolled(groups, from, end, words, query, bound, found);
 }
 #endif
 
@@ -163,10 +174,10 @@ static void scan_tile(closer_fn next, const uint64_t *groups, int64_t first, int
 
 static void scan(const uint64_t *queries, int64_t asked, const uint64_t *groups, int64_t n, int64_t words,
                  const uint8_t *usable, Best *best) {
-  int64_t end = (n + GROUP - 1) / GROUP;
+  int64_t end = (n + GROUP - 1) / GROUP, tile = words < TILE ? TILE / words : 1;
   closer_fn next = closer();
-  for (int64_t first = 0; first < end; first += TILE) {
-    int64_t last = end - first < TILE ? end : first + TILE;
+  for (int64_t first = 0; first < end; first += tile) {
+    int64_t last = end - first < tile ? end : first + tile;
     for (int64_t q = 0; q < asked; q++)
       scan_tile(next, groups, first, last, n, words, queries + q * words, usable, best + q);
   }
