@@ -26,7 +26,7 @@ from bowerbird.index import kernels
 TOKENS = 1024
 """Tokens that are encoded at a time: their projections stay in the processor's cache."""
 NUMBERS = 1 << 24
-"""Numbers of encodings that are made at a time before the final projection: 64 MB."""
+"""Numbers of encodings that are made at a time: 64 MB."""
 
 Singles = NDArray[np.float32]
 Cells = NDArray[np.int32]
@@ -89,12 +89,9 @@ class FDE:
         for start, end in self._runs(tokens.offsets):
             offsets = tokens.offsets[start : end + 1]
             some = np.ascontiguousarray(tokens.vectors[offsets[0] : offsets[-1]], np.float32)
-            whole = self.config.final_dim is None
-            room = encoded[start:end] if whole else np.empty((end - start, prod(self.config.cell_shape)), np.float32)
-            cells = room.reshape(end - start, *self.config.cell_shape)
+            cells = np.empty((end - start, *self.config.cell_shape), np.float32)
             aggregate(self._cells(some), self._projected(some), offsets - offsets[0], cells)
-            if not whole:
-                encoded[start:end] = self._sketch(room)
+            encoded[start:end] = self._final(cells.reshape(end - start, -1))
         return Dense(encoded)
 
     def _runs(self, offsets: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
@@ -120,11 +117,13 @@ class FDE:
             return tokens[:, None, :]
         return (tokens @ self._projections).reshape(len(tokens), self.config.repetitions, self.config.projection)
 
-    def _sketch(self, whole: Singles) -> Singles:
-        """Count sketch: every number is added, with its sign, to one of final_dim."""
-        order, starts, buckets, signs = self._buckets
-        sketched = np.zeros((len(whole), self.config.width), np.float32)
-        sketched[:, buckets] = np.add.reduceat(whole[:, order] * signs, starts, axis=1)
+    def _final(self, whole: Singles) -> Singles:
+        """Count sketch: every number is added, with its sign, to one of final_dim. As it is without final_dim."""
+        if self.config.final_dim is None:
+            return whole
+        order, starts, buckets, turned = self._buckets
+        sketched = np.zeros((len(whole), self.config.final_dim), np.float32)
+        sketched[:, buckets] = np.add.reduceat(whole[:, order] * turned, starts, axis=1)
         return sketched
 
     @cached_property
@@ -174,7 +173,7 @@ def signs(stream: Philox, count: int) -> Singles:
 
 
 def carve(tokens: Floats, tau: float = 0.7) -> Singles:
-    """Fewer tokens for a query that is scored exactly (m × dim → m' × dim), by ball carving (section 3.2 of MUVERA).
+    """Fewer tokens for a query that is scored exactly (m × dim → m' × dim), by MUVERA's ball carving.
 
     The first token that is left becomes a centre; it and all others left with an inner product of at least tau are
     replaced by their sum.
