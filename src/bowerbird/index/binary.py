@@ -95,8 +95,8 @@ class Part:
         return np.where(here if self.alive is None else here & self.alive[rows], rows, -1)
 
     def search(self, queries: Codes, k: int, allowed: Mask | None) -> tuple[Keys, NDArray[np.float32]]:
-        """Keys and Hamming distances, q × k; -1 and infinity past the last hit."""
-        usable = self._usable(allowed)
+        """Keys and Hamming distances, q × k or all there are; -1 and infinity past the last hit."""
+        usable, k = self._usable(allowed), min(k, len(self.keys))
         distances = np.full((len(queries), k), -1, np.int32)
         rows = np.full((len(queries), k), -1, np.int32)
         scanned = []

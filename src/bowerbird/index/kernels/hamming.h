@@ -5,7 +5,8 @@
 
 #define GROUP 8
 #define TILE 512  /* words of groups, 32 KB, that stay in the processor's first cache for a batch of queries */
-#define ASKED 256 /* queries in a batch */
+#define ASKED 256 /* queries in a batch, at most */
+#define HELD (1 << 23) /* hits of a batch, at most, where one query has no more: 64 MB */
 
 #ifdef X86
 #define WITH_VPOPCNT __attribute__((target("avx512f,avx512vpopcntdq")))
@@ -187,7 +188,8 @@ static void scan(const uint64_t *queries, int64_t asked, const uint64_t *groups,
    for all rows. 1 <= k. distances, rows: q x k. Returns 0, or -1 when there is no memory. */
 API int bb_hamming(const uint64_t *queries, int64_t q, const uint64_t *groups, int64_t n, int64_t words, int64_t k,
                    const uint8_t *usable, int32_t *distances, int32_t *rows) {
-  int64_t together = q < ASKED ? q : ASKED, levels = words * 64 + 2, room = 2 * k + 64;
+  int64_t levels = words * 64 + 2, room = 2 * k + 64, together = room < HELD / ASKED ? ASKED : HELD / room + 1;
+  if (together > q) together = q;
   int32_t *histograms = malloc((size_t)(together * levels) * 4 + 4);
   Hit *hits = malloc((size_t)(together * room) * sizeof(Hit) + 1);
   Best *best = malloc((size_t)together * sizeof(Best) + 1);
