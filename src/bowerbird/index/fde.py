@@ -37,8 +37,9 @@ class FDEConfig:
     """What has to be kept with an index, as queries and documents must be encoded alike.
 
     dim: of a token. simhash: hyperplanes per repetition, for 2 ** simhash cells (k_sim). projection: dimensions of a
-    token in a cell, all if None (d_proj). fill: empty cells of a document take its nearest token. final_dim: of the
-    encoding, after a count sketch; all if None.
+    token in a cell, all if None (d_proj). fill: empty cells of a document take its nearest token, as in the paper;
+    on the tokens of a contextual text encoder this costs recall (python -m benchmarks.fde). final_dim: of the encoding,
+    after a count sketch; all if None.
     """
 
     dim: int
