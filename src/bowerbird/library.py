@@ -120,7 +120,9 @@ def show_hits(snapshot: Snapshot, ranking: Ranking) -> list[tuple[Hit, ...]]:
     """Hits as people see them, a tuple per query."""
     rows = snapshot.rows_of(ranking.ids)
     places = rows if ranking.places is None else snapshot.rows_of(ranking.places)
-    items, best = snapshot.items(rows), snapshot.items(places)
+    wanted, number_of = np.unique(np.concatenate([rows, places]), return_inverse=True)
+    found = snapshot.items(wanted)
+    items, best = [found[n] for n in number_of[: len(rows)]], [found[n] for n in number_of[len(rows) :]]
     evidence = find_evidence(snapshot, ranking, places, best)
     hits: list[tuple[Hit, ...]] = []
     for number in range(len(ranking)):

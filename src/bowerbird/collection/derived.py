@@ -40,6 +40,7 @@ class Derived:
         self.count: int = manifest["rows"]
         self._dense: dict[str, str] = manifest["dense"]
         self._indexes: dict[str, DenseIndex | None] = {}
+        self._arrays: Arrays = {}
         for name, (size, crc) in manifest["files"].items():
             if (folder / name).stat().st_size != size:
                 raise ValueError(f"cut off index file {name}")
@@ -58,8 +59,10 @@ class Derived:
         return damaged
 
     def array(self, name: str) -> NDArray[Any]:
-        found: NDArray[Any] = np.load(self._folder / f"{name}.npy", mmap_mode="r")
-        return found
+        """A mapped array, opened once."""
+        if name not in self._arrays:
+            self._arrays[name] = np.load(self._folder / f"{name}.npy", mmap_mode="r").view(np.ndarray)
+        return self._arrays[name]
 
     @cached_property
     def lexical(self) -> LexicalIndex:

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bowerbird.collection.batch import read_picture, read_tokens
+from bowerbird.collection.batch import Tokens, read_picture
 from bowerbird.collection.derived import Derived, open_or_build
 from bowerbird.collection.filters import columns_of, evaluate, parse
 from bowerbird.collection.identity import Fields, opened
 from bowerbird.collection.schema import from_row
 from bowerbird.embeddings import Dense, Embedding, MultiVector
+from bowerbird.index import kernels
 from bowerbird.index.analysis import matching_words, query_terms
+from bowerbird.index.kernels import Blocks, Query, quantize
 from bowerbird.items import Item
 from bowerbird.storage.packs import Pack
 
@@ -58,7 +60,8 @@ class Snapshot:
         self._folder = folder
         self._open_packs: dict[str, Pack] = {}
         self._samples: dict[tuple[str, int], Dense] = {}
-        self._token_samples: dict[tuple[str, int], MultiVector] = {}
+        self._open_tokens: dict[tuple[str, int], Tokens] = {}
+        self._token_samples: dict[tuple[str, int], tuple[Blocks, NDArray[np.int64]]] = {}
 
     @cached_property
     def _derived(self) -> Derived:
@@ -202,17 +205,42 @@ class Snapshot:
         packs = self._derived.array("pack")[rows]
         empty = np.zeros((0, self.encoder(field).dim), np.float32)
         sets = [
-            empty if place < 0 else read_tokens(self._pack(self._derived.packs[pack]), field, int(place))
+            empty if place < 0 else self._tokens(field, int(pack)).read(int(place), empty.shape[1])
             for place, pack in zip(places, packs, strict=True)
         ]
         return MultiVector.of(sets or [empty])
 
-    def sample_tokens(self, count: int, field: str = "text") -> MultiVector:
-        """Token vectors of up to `count` rows, the same ones every time."""
+    def maxsim(self, query: Query, rows: Rows, field: str = "text") -> Scores:
+        """Late interaction of one query with rows: the mean over its tokens of the best token of a row.
+
+        NaN for rows without tokens. Raises CollectionError if what was stored is damaged.
+        """
+        places = self._derived.array(f"{field}.token_row")[rows]
+        packs = np.where(places >= 0, self._derived.array("pack")[rows], -1)
+        scores = np.full(len(rows), np.nan, np.float32)
+        order = np.argsort(packs, kind="stable")
+        for mine in np.split(order, np.flatnonzero(np.diff(packs[order])) + 1):
+            if len(mine) and packs[mine[0]] >= 0:
+                held, wanted = self._tokens(field, int(packs[mine[0]])), np.ascontiguousarray(places[mine])
+                held.check(wanted)
+                scores[mine] = kernels.use().maxsim(query, held.blocks, held.offsets, wanted) / len(query)
+        scores[np.isneginf(scores)] = np.nan
+        return scores
+
+    def _tokens(self, field: str, pack: int) -> Tokens:
+        if (field, pack) not in self._open_tokens:
+            self._open_tokens[field, pack] = Tokens(self._pack(self._derived.packs[pack]), field)
+        return self._open_tokens[field, pack]
+
+    def sample_tokens(self, count: int, field: str = "text") -> tuple[Blocks, NDArray[np.int64]]:
+        """Tokens of up to `count` rows that have some, the same ones every time, and their offsets."""
         if (field, count) not in self._token_samples:
             filled = np.flatnonzero(self._derived.array(f"{field}.token_row") >= 0)
             chosen = np.random.default_rng(0).permutation(len(filled))[:count]
-            self._token_samples[field, count] = self.tokens(filled[np.sort(chosen)], field)
+            tokens = self.tokens(filled[np.sort(chosen)], field)
+            values, scales = quantize(tokens.vectors)
+            offsets = tokens.offsets[np.concatenate([[True], tokens.lengths > 0])]
+            self._token_samples[field, count] = Blocks.of(values, scales.astype(np.float16)), offsets
         return self._token_samples[field, count]
 
     def items(self, rows: Rows) -> list[Item]:

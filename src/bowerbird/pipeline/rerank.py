@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bowerbird.collection.snapshot import Snapshot
-from bowerbird.embeddings import MultiVector
-from bowerbird.index.maxsim import maxsim
+from bowerbird.index import kernels
+from bowerbird.index.kernels import Query
 from bowerbird.pipeline.retrieve import words_of
 from bowerbird.pipeline.stage import Stage
 from bowerbird.ranking import Ranking
@@ -35,29 +34,26 @@ class LateInteraction(Stage):
         queries = self.snapshot.encoder("text").encode_queries(parts).tokens
         if queries is None or not len(ranking.ids):
             return ranking
-        mean, deviation = self.chance(queries)
         query = ranking.query_of_hit
         rows = self.snapshot.rows_of(ranking.ids)
-        raw = np.full(len(rows), np.nan, np.float32)
-        for number in np.flatnonzero(queries.lengths):  # one query at a time bounds the memory of its candidates
+        scores = np.full(len(rows), np.nan, np.float32)
+        for number in np.flatnonzero(queries.lengths):
+            asked = Query.of(queries[int(number)])
+            mean, deviation = self.chance(asked)
             mine = slice(ranking.offsets[number], ranking.offsets[number + 1])
-            documents = self.snapshot.tokens(rows[mine])
-            raw[mine] = maxsim(queries, documents, np.full(len(documents), number))
-        scores = (raw - mean[query]) / deviation[query]
+            scores[mine] = (self.snapshot.maxsim(asked, rows[mine]) - mean) / deviation
         matched = {**ranking.matched, "tokens": scores}
         return Ranking.from_hits(
             ranking.queries, query, ranking.ids, ranking.scores + np.nan_to_num(scores), matched, ranking.places
         )
 
-    def chance(self, queries: MultiVector) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Mean and deviation of every query's MaxSim to the sampled items."""
-        sample = self.snapshot.sample_tokens(SAMPLE)
-        scores = (
-            np.stack([maxsim(queries, sample, np.full(len(sample), number)) for number in range(len(queries))])
-            if sample.lengths.any()
-            else np.zeros((len(queries), 1), np.float32)
-        )
-        return np.nan_to_num(scores.mean(axis=1)), np.nan_to_num(scores.std(axis=1)) + np.float32(1e-3)
+    def chance(self, query: Query) -> tuple[float, float]:
+        """Mean and deviation of a query's MaxSim to the sampled items."""
+        blocks, offsets = self.snapshot.sample_tokens(SAMPLE)
+        if len(offsets) == 1:
+            return 0.0, 1.0
+        scores = kernels.use().maxsim(query, blocks, offsets) / len(query)
+        return float(scores.mean()), float(scores.std()) + 1e-3
 
     def __repr__(self) -> str:
         return "LateInteraction"

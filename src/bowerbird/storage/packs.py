@@ -8,7 +8,8 @@ An item's row in the collection names its pack and its slot (the item's number i
 
     F.slots    int32  m          the slot of every row of the field
     F.dense    float16 m × dim
-    F.tokens   int8   sum(t) × dim, F.scales float16 sum(t), F.offsets int64 m + 1, F.crc uint32 m
+    F.tokens   uint8  blocks of 16 tokens (index/kernels/blocks.py), F.scales float16 per token,
+               F.offsets int64 m + 1, F.crc uint32 m
     lexical.terms uint64, lexical.counts uint16, lexical.offsets int64   (one set per slot)
     thumbs.bytes uint8, thumbs.offsets int64, thumbs.crc uint32          (one picture per slot, may be empty)
 
@@ -98,7 +99,7 @@ class Pack:
 
     @cached_property
     def _bytes(self) -> NDArray[np.uint8]:
-        return np.memmap(self.path, np.uint8, "r")
+        return np.memmap(self.path, np.uint8, "r").view(np.ndarray)
 
     @property
     def names(self) -> list[str]:
