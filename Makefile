@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH := torch==2.13.0
-MODELS := transformers==5.23.0 sentence-transformers==6.2.0
+MODELS := transformers==5.23.0 sentence-transformers==6.2.0 mteb==2.26.24
 export TOKENIZERS_PARALLELISM := false
 
 .PHONY: demo test lint bench docs lock clean help
@@ -61,7 +61,8 @@ lock: $(VENV)/.made
 	$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate -o requirements/core.lock
 	$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-annotate --extra heif --extra ocr --extra speech --group dev -o requirements/test.lock
+		--no-annotate --extra heif --extra ocr --extra speech --extra evaluate --extra serve --extra mcp \
+		--extra langchain --extra llama-index --group dev -o requirements/test.lock
 
 clean:
 	rm -rf $(VENV) demo-library demo.html build
