@@ -1,0 +1,1 @@
+"""Measures, benchmarks and experiments over rankings."""
