@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from bowerbird.items import Item, Query
+from bowerbird.items import Item, Locator, Query
 
 Qrels: TypeAlias = Mapping[str, Mapping[str, float]]
 """Query id → item id → gain. 0 is judged and not relevant; items that are not named are not judged."""
@@ -21,6 +21,7 @@ class Benchmark:
     measures: what its paper reports, the main one first.
     left_out: per query the items that its ranking must not hold, such as the picture that a query was made from.
     pools: per query the only items it may find; queries without an entry search everything.
+    places: per query the regions or moments that answer it, where overlap with hits is measured and not identity.
     """
 
     name: str
@@ -30,3 +31,4 @@ class Benchmark:
     measures: tuple[str, ...] = ("nDCG@10",)
     left_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
     pools: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    places: Mapping[str, tuple[Locator, ...]] = field(default_factory=dict)
