@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from bowerbird.embeddings import Sparse
 from bowerbird.errors import CollectionError
-from bowerbird.index.dense import DenseIndex
+from bowerbird.index.dense_segment import DenseSegment
 from bowerbird.index.lexical import LexicalIndex
 from bowerbird.storage.packs import Pack
 
@@ -39,7 +39,7 @@ class Derived:
         self.packs: list[str] = manifest["packs"]
         self.count: int = manifest["rows"]
         self._dense: dict[str, str] = manifest["dense"]
-        self._indexes: dict[str, DenseIndex | None] = {}
+        self._indexes: dict[str, DenseSegment | None] = {}
         self._arrays: Arrays = {}
         for name, (size, crc) in manifest["files"].items():
             if (folder / name).stat().st_size != size:
@@ -68,11 +68,11 @@ class Derived:
     def lexical(self) -> LexicalIndex:
         return LexicalIndex.open(self._folder, self.count)
 
-    def dense(self, field: str) -> DenseIndex | None:
+    def dense(self, field: str) -> DenseSegment | None:
         """The vectors of a field, keyed by row; None if it has none."""
         if field not in self._indexes:
             name = self._dense.get(field)
-            self._indexes[field] = None if name is None else DenseIndex.open(self._folder / name)
+            self._indexes[field] = None if name is None else DenseSegment.open(self._folder / name)
         return self._indexes[field]
 
 
@@ -148,7 +148,7 @@ def _write(
         arrays[f"{field}.token_row"] = held.token_row
         if len(held.rows):
             known = before.dense(field) if before is not None else None
-            build = DenseIndex.build if known is None or known.dim != held.vectors.shape[1] else known.rebuilt
+            build = DenseSegment.build if known is None or known.dim != held.vectors.shape[1] else known.rebuilt
             dense[field] = build(held.rows, held.vectors).save(folder)
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)

@@ -175,7 +175,8 @@ class Snapshot:
         index = self._derived.dense(field)
         if index is None:
             return np.full((len(queries), k), -1, np.int64), np.zeros((len(queries), k), np.float32)
-        found = index.search(queries, k, allowed=allowed, recall=RECALL)
+        usable = None if allowed is None else allowed[index.keys]
+        found = index.search(queries, k, usable=usable, recall=RECALL)
         return found.keys, found.scores
 
     def sample(self, field: str, count: int) -> Dense:

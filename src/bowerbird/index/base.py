@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from pathlib import Path
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +13,30 @@ from numpy.typing import NDArray
 from bowerbird.embeddings import Binary, Dense, MultiVector
 
 Vectors = TypeVar("Vectors", Dense, MultiVector, Binary, contravariant=True)
+Keys = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+Scores = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """keys: q × k int64, -1 where there are fewer hits. scores: q × k float32, higher is better. Best first."""
+    """keys: q × k int64, -1 where there are fewer hits. scores: q × k float32, -inf there. Best first."""
 
-    keys: NDArray[np.int64]
-    scores: NDArray[np.float32]
+    keys: Keys
+    scores: Scores
+
+    @staticmethod
+    def none(queries: int, k: int) -> Found:
+        return Found(np.full((queries, k), -1, np.int64), np.full((queries, k), -np.inf, np.float32))
+
+    @staticmethod
+    def best(parts: Sequence[Found], queries: int, k: int) -> Found:
+        """The k best of what was found in several places; the lower key wins ties."""
+        parts = [Found.none(queries, k), *parts]
+        keys = np.concatenate([part.keys for part in parts], axis=1)
+        scores = np.concatenate([part.scores for part in parts], axis=1)
+        order = np.lexsort((keys, -scores, keys < 0))[:, :k]
+        return Found(np.take_along_axis(keys, order, 1), np.take_along_axis(scores, order, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +51,74 @@ class IndexStats:
 
 
 class Index(Protocol[Vectors]):
-    """Keys are whole numbers from 0 that the caller chooses; adding a key that is there replaces it."""
+    """Keys are whole numbers from 0 that the caller chooses; adding a key that is there replaces it.
+
+    Many threads may search while one changes. Other processes that have opened the folder see what they opened.
+    """
+
+    @classmethod
+    def build(cls, keys: Keys, vectors: Vectors, *, folder: str | Path | None = None) -> Self:
+        """folder: where it is kept; without one it lives in memory.
+
+        Raises ValueError for keys that repeat, are negative or more or fewer than the vectors.
+        """
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        """Map what was built in or saved to a folder. Raises CollectionError if it is missing or damaged."""
+
+    def save(self, folder: str | Path) -> None:
+        """Write a copy to a folder."""
 
     def __len__(self) -> int: ...
 
-    def add(self, keys: NDArray[np.int64], vectors: Vectors) -> None:
-        """Durable, and found by searches that begin later, when this returns."""
+    @property
+    def keys(self) -> Keys:
+        """In no particular order."""
 
-    def remove(self, keys: NDArray[np.int64]) -> int:
+    def add(self, keys: Keys, vectors: Vectors) -> None:
+        """Durable, and found by searches that begin later, when this returns. Raises ValueError as `build`."""
+
+    def remove(self, keys: Keys) -> int:
         """How many of the keys there were."""
 
-    def search(
-        self, queries: Vectors, k: int, *, allowed: NDArray[np.bool_] | None = None, recall: float = 0.95
-    ) -> Found:
-        """allowed: a mask over keys. There are k hits wherever k keys are allowed. recall: what to aim at."""
+    def search(self, queries: Vectors, k: int, *, allowed: Mask | None = None, recall: float = 0.95) -> Found:
+        """allowed: a mask over keys; keys beyond its end are not allowed. recall: share of the true best to aim at.
+
+        There are k hits wherever k keys are allowed. Raises ValueError for k < 0, a recall outside 0 … 1 and queries
+        that do not fit.
+        """
+
+    def verify(self) -> list[str]:
+        """Names of the files whose bytes are not those that were written."""
 
     def stats(self) -> IndexStats: ...
+
+
+def check_keys(keys: Keys, count: int) -> None:
+    """Raises ValueError unless these are `count` different whole numbers from 0."""
+    if not np.issubdtype(keys.dtype, np.integer) or keys.ndim != 1:
+        raise ValueError(f"keys are a list of whole numbers, got {keys.dtype} of shape {keys.shape}")
+    if len(keys) != count:
+        raise ValueError(f"{len(keys)} keys for {count} vectors; give one key per vector")
+    if len(np.unique(keys)) != len(keys):
+        raise ValueError("keys repeat; give every vector a key of its own")
+    if len(keys) and int(keys.min()) < 0:
+        raise ValueError(f"keys are whole numbers from 0, got {int(keys.min())}")
+
+
+def check_request(k: int, recall: float) -> None:
+    """Raises ValueError for a number of hits or a recall that cannot be."""
+    if k < 0:
+        raise ValueError(f"k is a number of hits, got {k}")
+    if not 0 < recall <= 1:
+        raise ValueError(f"recall must be above 0 and at most 1, got {recall}")
+
+
+def check_queries(queries: Dense, dim: int) -> None:
+    """Raises ValueError for query vectors of another size, or with values that are no numbers."""
+    if queries.dim != dim:
+        raise ValueError(f"queries have {queries.dim} dimensions, the index has vectors of {dim}")
+    whole = np.isfinite(queries.vectors).all(axis=1)
+    if not whole.all():
+        raise ValueError(f"query {int(np.argmin(whole))} of the batch has a value that is no number")

@@ -1,238 +1,152 @@
-"""Nearest neighbours by inner product: int8 vectors in the neighbourhoods of centroids, the best re-scored exactly.
+"""Nearest neighbours by inner product: add, remove, search, save, open.
 
-Small sets are scanned whole. From LISTED vectors on they are sorted by centroid, a query looks into the lists of its
-nearest centroids, and how many lists a recall takes is measured when the index is built.
-
-    keys      int64 n         what the caller calls the vectors, in the order of the lists
-    blocks    uint8, scales float16   int8 vectors, 16 at a time (kernels.Blocks)
-    exact     float16 n × dim         what the best are re-scored with
-    centroids.*, bounds int64 L + 1   which vectors lie in which list
-    ranks     int32           what `probes` is read from
+What a segment does is in dense_segment.py, how segments change and are kept in segments.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bowerbird.embeddings import Dense, Floats
+from bowerbird.embeddings import Dense
 from bowerbird.index import kernels
-from bowerbird.index.base import Found, IndexStats
-from bowerbird.index.kernels import Blocks, Query
-from bowerbird.index.multivector.centroids import Centroids
-from bowerbird.index.top import top_k
-from bowerbird.storage.packs import Pack, write_pack
+from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_keys, check_queries, check_request
+from bowerbird.index.dense_segment import Arrays, DenseSegment
+from bowerbird.index.segments import Manifest, Segments, opened
 
-LISTED = 50_000
-PER_LIST = 128
-"""Vectors per list, about; lists are a power of two."""
-REFINED = 4
-"""Vectors that are re-scored for every hit."""
-EXACT = 4096
-"""Up to so many vectors, or so many that a filter leaves, are scored exactly at once."""
-BATCH = 64
-ASKED = 128
-"""Vectors, moved by noise, that stand for queries when the index is calibrated."""
-NOISE = 0.5
-CHUNK = 1 << 16
-
-Arrays = Mapping[str, NDArray[Any]]
-Mask = NDArray[np.bool_]
+KIND = "dense"
 
 
-@dataclass(frozen=True)
 class DenseIndex:
-    """Immutable; made by `build` or `open`."""
+    """Vectors with a value that is no number are kept but not found."""
 
-    arrays: Arrays
-
-    @classmethod
-    def build(cls, keys: NDArray[np.int64], vectors: Floats, *, seed: int = 0, threads: int = 2) -> DenseIndex:
-        """keys: n whole numbers ≥ 0. vectors: n × dim, float16 or float32.
-
-        Raises ValueError for another number of keys.
-        """
-        if len(keys) != len(vectors):
-            raise ValueError(f"{len(keys)} keys for {len(vectors)} vectors; give one key per vector")
-        if len(keys) < LISTED:
-            return cls(_stored(keys, vectors, np.arange(len(keys))))
-        count = 2 ** round(np.log2(len(keys) / PER_LIST))
-        return cls._sorted(keys, vectors, Centroids.train(vectors, count, seed=seed, threads=threads), seed, threads)
-
-    def rebuilt(self, keys: NDArray[np.int64], vectors: Floats, *, seed: int = 0, threads: int = 2) -> DenseIndex:
-        """An index of other vectors that keeps these centroids, while the number of vectors is of the same order."""
-        if not self.listed or not LISTED <= len(keys) <= 2 * len(self) or len(self) > 4 * len(keys):
-            return self.build(keys, vectors, seed=seed, threads=threads)
-        return self._sorted(keys, vectors, Centroids.of(self.arrays), seed, threads)
+    def __init__(self, manifest: Manifest, folder: Path | None) -> None:
+        self._dim, self._seed = int(manifest.head["dim"]), int(manifest.head["seed"])
+        self._segments = Segments(manifest, folder, DenseSegment, self._joined)
 
     @classmethod
-    def _sorted(
-        cls, keys: NDArray[np.int64], vectors: Floats, centroids: Centroids, seed: int, threads: int
+    def build(
+        cls,
+        keys: Keys,
+        vectors: Dense,
+        *,
+        folder: str | Path | None = None,
+        seed: int = 0,
+        threads: int = 2,
+        version: int = 0,
     ) -> DenseIndex:
-        """Vectors in the order of their centroids."""
-        nearest = centroids.nearest(vectors, threads)
-        order = np.argsort(nearest, kind="stable")
-        bounds = np.searchsorted(nearest[order], np.arange(len(centroids) + 1)).astype(np.int64)
-        arrays = {**_stored(keys, vectors, order), **centroids.arrays(), "bounds": bounds}
-        ranks = cls({**arrays, "ranks": np.zeros(0, np.int32)}).calibrate(seed)
-        return cls({**arrays, "ranks": ranks})
+        """keys: n whole numbers ≥ 0. folder: where it is kept, in place of what is there; without one, in memory.
+
+        The same input and seed give the same files. Raises ValueError for keys that do not fit.
+        """
+        check_keys(keys, len(vectors))
+        index = cls(Manifest(KIND, {"dim": vectors.dim, "seed": seed}), None if folder is None else Path(folder))
+        first = DenseSegment.build(keys, vectors.vectors, seed=seed, threads=threads)
+        index._segments.create([first.arrays], version)
+        return index
 
     @classmethod
-    def open(cls, path: str | Path) -> DenseIndex:
-        """Map an index. Raises CollectionError if the file is missing, cut off or has a damaged header."""
-        pack = Pack(Path(path))
-        return cls({name: pack[name] for name in pack.names})
+    def open(cls, folder: str | Path) -> DenseIndex:
+        """Map an index that is in a folder. Raises CollectionError if it is missing or damaged."""
+        home = Path(folder)
+        return opened(home, KIND, lambda manifest: cls(manifest, home))
 
-    def save(self, folder: Path) -> str:
-        """Write and sync a file; its name."""
-        return write_pack(folder, self.arrays)
+    def save(self, folder: str | Path) -> None:
+        """Write a copy to a folder."""
+        self._segments.save(Path(folder))
 
     def __len__(self) -> int:
-        return len(self.arrays["keys"])
+        return len(self._segments)
 
     @property
     def dim(self) -> int:
-        return int(self.arrays["exact"].shape[1])
+        return self._dim
 
     @property
-    def listed(self) -> bool:
-        return "bounds" in self.arrays
+    def keys(self) -> Keys:
+        """In no particular order."""
+        return self._segments.keys
 
     @property
-    def keys(self) -> NDArray[np.int64]:
-        return self.arrays["keys"]
+    def version(self) -> int:
+        """Of what the index was made from, as the caller has given it with the last change."""
+        return self._segments.version
 
-    @property
-    def vectors(self) -> Floats:
-        """n × dim in the order of keys."""
-        return self.arrays["exact"]
+    def add(self, keys: Keys, vectors: Dense) -> None:
+        """Add vectors, or replace those with the same keys. They are durable and found when this returns."""
+        self.update(keys, vectors)
 
-    def search(
-        self, queries: Dense, k: int, *, allowed: Mask | None = None, recall: float = 0.95, probes: int = 0
-    ) -> Found:
-        """q queries → q × k keys (-1 pads) and inner products, best first.
+    def remove(self, keys: Keys) -> int:
+        """Take vectors out; keys that are not there are left out. How many there were."""
+        return self._segments.update(keys, [])
 
-        allowed: a mask over keys. recall: share of the true best ten to aim at; `probes` lists instead, if given.
+    def update(self, keys: Keys, vectors: Dense, *, gone: Keys | None = None, version: int | None = None) -> None:
+        """Add some and take out others as one change: a crash leaves all of it or nothing, with the version.
+
+        Raises ValueError for keys or vectors that do not fit.
         """
-        usable = None if allowed is None else allowed[self.keys]
-        count = len(self) if usable is None else int(np.count_nonzero(usable))
-        keys = np.full((len(queries), k), -1, np.int64)
-        scores = np.zeros((len(queries), k), np.float32)
-        wide = queries.vectors.astype(np.float32, copy=False)
-        # what a filter leaves of the neighbourhood lies farther away
-        probes = (probes or self.probes(recall)) * len(self) // max(count, 1)
-        few = np.arange(min(len(self), EXACT)) if usable is None else np.flatnonzero(usable)[:EXACT]
-        for start in range(0, len(queries), BATCH):
-            part = wide[start : start + BATCH]
-            if count <= EXACT:
-                hits = [self._refine(one, few, k) for one in part]
-            elif not self.listed:
-                hits = self._whole(part, k, usable)
-            else:
-                hits = [self._listed(one, min(k, count), usable, probes) for one in part]
-            for number, (places, reached) in enumerate(hits, start):
-                keys[number, : len(places)], scores[number, : len(places)] = self.keys[places], reached
-        return Found(keys, scores)
+        check_keys(keys, len(vectors))
+        if vectors.dim != self.dim:
+            raise ValueError(f"vectors have {vectors.dim} dimensions, the index has vectors of {self.dim}")
+        replaced = keys if gone is None else np.concatenate([keys, gone])
+        fresh = DenseSegment.build(keys, vectors.vectors, seed=self._seed)
+        self._segments.update(replaced, [fresh.arrays], version)
 
-    def probes(self, recall: float) -> int:
-        """Lists that a recall takes, as measured. Raises ValueError unless 0 < recall ≤ 1."""
-        if not 0 < recall <= 1:
-            raise ValueError(f"recall must be above 0 and at most 1, got {recall}")
-        ranks = self.arrays.get("ranks", np.zeros(0, np.int32))
-        return int(ranks[min(int(np.ceil(recall * len(ranks))), len(ranks)) - 1]) + 1 if len(ranks) else 1
+    def search(self, queries: Dense, k: int, *, allowed: Mask | None = None, recall: float = 0.95) -> Found:
+        """q queries → q × k keys (-1 pads) and inner products, best first, lower keys first among equals.
 
-    def calibrate(self, seed: int) -> NDArray[np.int32]:
-        """For the best ten of some queries, the rank of the list that holds each of them, ascending."""
-        random = np.random.default_rng(seed)
-        chosen = np.asarray(self.vectors[np.sort(random.permutation(len(self))[:ASKED])], np.float32)
-        noise = random.standard_normal(chosen.shape).astype(np.float32)
-        asked = chosen + NOISE * noise / np.linalg.norm(noise, axis=1, keepdims=True)
-        home = np.repeat(np.arange(len(self.arrays["centroids.points"])), np.diff(self.arrays["bounds"]))
-        order = np.argsort(np.argsort(-(asked @ self.arrays["centroids.points"].T), axis=1, kind="stable"), axis=1)
-        ranks = [order[number, home[places]] for number, (places, _) in enumerate(self._whole(asked, 10, None))]
-        return np.sort(np.concatenate(ranks)).astype(np.int32)
+        allowed: a mask over keys; keys beyond its end are not allowed. recall: share of the true best ten to aim at.
+        Raises ValueError for queries of another size or with values that are no numbers.
+        """
+        check_request(k, recall)
+        check_queries(queries, self.dim)
+        parts = [
+            one.segment.search(queries, k, usable=one.usable(allowed), recall=recall) for one in self._segments.held
+        ]
+        return Found.best(parts, len(queries), k)
+
+    def vectors_of(self, keys: Keys) -> Dense:
+        """float16, as they are stored. Raises KeyError for a key that is not there."""
+        vectors, there = np.zeros((len(keys), self.dim), np.float16), np.zeros(len(keys), bool)
+        for one in self._segments.held:
+            order = np.argsort(one.segment.keys, kind="stable")
+            rows = order[np.minimum(np.searchsorted(one.segment.keys, keys, sorter=order), len(order) - 1)]
+            here = (one.segment.keys[rows] == keys) & one.left[rows]
+            vectors[here] = one.segment.vectors[rows[here]]
+            there |= here
+        if not there.all():
+            raise KeyError(f"no vector with key {keys[~there][0]}")
+        return Dense(vectors)
+
+    def merge(self) -> bool:
+        """Join the segments of one size, if there are enough of them; done in the background, too."""
+        return self._segments.merge()
+
+    def wait(self) -> None:
+        """Until the merges of the background are done."""
+        self._segments.wait()
+
+    def verify(self) -> list[str]:
+        """Names of the files whose bytes are not those that were written."""
+        return self._segments.verify()
 
     def stats(self) -> IndexStats:
-        detail: dict[str, Any] = {"strategy": "lists" if self.listed else "scan", "kernels": kernels.name()}
-        if self.listed:
-            detail |= {"lists": len(self.arrays["centroids.points"]), "lists at recall 0.95": self.probes(0.95)}
-        size = sum(array.nbytes for array in self.arrays.values())
-        return IndexStats("dense", len(self), self.dim, size, detail)
+        held = self._segments.held
+        listed = [one.segment for one in held if one.segment.listed]
+        detail = {
+            "strategy": "lists" if listed else "scan",
+            "segments": len(held),
+            "lists": sum(segment.lists for segment in listed),
+            "lists at recall 0.95": sum(segment.probes(0.95) for segment in listed),
+            "kernels": kernels.name(),
+        }
+        return IndexStats(KIND, len(self), self.dim, self._segments.bytes, detail)
 
-    @property
-    def _blocks(self) -> Blocks:
-        return Blocks(self.arrays["blocks"], self.arrays["scales"])
-
-    def _whole(
-        self, queries: Floats, k: int, usable: Mask | None
-    ) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Scan everything, for a batch of queries."""
-        query = Query.of(queries)
-        best = [(np.zeros(0, np.int64), np.zeros(0, np.float32))] * len(queries)
-        for start in range(0, len(self), CHUNK):
-            ends = np.array([min(start + CHUNK, len(self))])
-            scores = kernels.use().scan(query, self._blocks, np.array([start]), ends)
-            if usable is not None:
-                scores = np.where(usable[start : ends[0]], scores, np.float32(-np.inf))
-            for number, row in enumerate(scores):
-                top = top_k(row, k * REFINED)
-                places, reached = np.concatenate([best[number][0], top + start]), np.append(best[number][1], row[top])
-                kept = top_k(reached, k * REFINED)
-                best[number] = places[kept], reached[kept]
-        return [
-            self._refine(query_, places[np.isfinite(reached)], k)
-            for query_, (places, reached) in zip(queries, best, strict=True)
-        ]
-
-    def _listed(
-        self, query: Floats, k: int, usable: Mask | None, probes: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Scan the lists of the nearest centroids; of more centroids if they do not hold enough."""
-        bounds, near = self.arrays["bounds"], self.arrays["centroids.points"] @ query
-        while True:
-            probes = min(probes, len(near))
-            lists = np.sort(np.argpartition(-near, probes - 1)[:probes])
-            starts, ends = bounds[lists], bounds[lists + 1]
-            places = _ranges(starts, ends)
-            found = places if usable is None else places[usable[places]]
-            if len(found) >= k or probes == len(near):
-                break
-            probes *= 4
-        scores = kernels.use().scan(Query.of(query[None]), self._blocks, starts, ends)[0]
-        if usable is not None:
-            scores = scores[usable[places]]
-        return self._refine(query, found[top_k(scores, k * REFINED)], k)
-
-    def _refine(
-        self, query: Floats, places: NDArray[np.int64], k: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The best k of some vectors by their exact inner products; the lower key wins ties."""
-        vectors = self.arrays["exact"][places].astype(np.float32)
-        scores = np.nan_to_num((vectors @ query).astype(np.float32, copy=False), nan=-np.inf)
-        order = np.lexsort((self.keys[places], -scores))[:k]
-        return places[order], scores[order]
-
-
-def _stored(keys: NDArray[np.int64], vectors: Floats, order: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-    values = np.empty(vectors.shape, np.int8)
-    scales = np.empty(len(vectors), np.float16)
-    exact = np.empty(vectors.shape, np.float16)
-    for start in range(0, len(order), CHUNK):
-        part = vectors[order[start : start + CHUNK]]
-        exact[start : start + CHUNK] = part
-        with np.errstate(invalid="ignore"):  # what is no number stays without a score
-            values[start : start + CHUNK], scales[start : start + CHUNK] = kernels.quantize(part)
-    blocks = Blocks.of(values, scales)
-    return {"keys": keys[order].astype(np.int64), "blocks": blocks.values, "scales": blocks.scales, "exact": exact}
-
-
-def _ranges(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    """All places of all ranges, in their order."""
-    lengths = ends - starts
-    before = np.cumsum(lengths) - lengths
-    return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
+    def _joined(self, parts: Sequence[tuple[DenseSegment, Mask]]) -> Arrays:
+        """The arrays of one segment; it keeps the centroids of the largest while they fit."""
+        keys = np.concatenate([segment.keys[left] for segment, left in parts])
+        vectors = np.concatenate([segment.vectors[left] for segment, left in parts])
+        largest = max((segment for segment, _ in parts), key=len)
+        return largest.rebuilt(keys, vectors, seed=self._seed, threads=1).arrays

@@ -1,4 +1,4 @@
-"""Nearest neighbours: exact in small sets, near in large ones, filtered, saved and damaged."""
+"""Nearest neighbours in a segment: exact in small ones, near in large ones, filtered, saved and damaged."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bowerbird.embeddings import Dense
 from bowerbird.errors import CollectionError
-from bowerbird.index import dense
-from bowerbird.index.dense import DenseIndex
+from bowerbird.index import dense_segment
+from bowerbird.index.dense_segment import DenseSegment
 
 
 @settings(max_examples=60, deadline=None)
@@ -23,7 +23,8 @@ def test_finds_what_brute_force_finds(count: int, asked: int, k: int, filtered: 
     queries = rng.integers(-2, 3, (asked, 3)).astype(np.float32)
     keys = np.sort(rng.choice(2 * count, count, replace=False)).astype(np.int64)
     allowed = rng.random(2 * count) < 0.5 if filtered else None
-    found = DenseIndex.build(keys, vectors).search(Dense(queries), k, allowed=allowed)
+    usable = None if allowed is None else allowed[keys]
+    found = DenseSegment.build(keys, vectors).search(Dense(queries), k, usable=usable)
     assert found.keys.shape == found.scores.shape == (asked, k)
     for number, query in enumerate(queries):
         hits = [
@@ -48,15 +49,16 @@ VECTORS, ASKED = clustered(20_000, 1), clustered(70, 2).astype(np.float32)
 EXACT = ASKED @ VECTORS.astype(np.float32).T
 
 
-def recall(index: DenseIndex, allowed: np.ndarray | None = None, **options: float) -> float:
-    found = index.search(Dense(ASKED), 10, allowed=allowed, **options)  # type: ignore[arg-type]
+def recall(index: DenseSegment, allowed: np.ndarray | None = None, **options: float) -> float:
+    usable = None if allowed is None else allowed[index.keys]
+    found = index.search(Dense(ASKED), 10, usable=usable, **options)  # type: ignore[arg-type]
     scores = EXACT if allowed is None else np.where(allowed, EXACT, -9)
     best = np.argsort(-scores, axis=1, kind="stable")[:, :10]
     return float(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(best, found.keys, strict=True)]))
 
 
 def test_a_scan_is_as_good_as_exact() -> None:
-    index = DenseIndex.build(np.arange(20_000), VECTORS)
+    index = DenseSegment.build(np.arange(20_000), VECTORS)
     assert not index.listed
     assert recall(index) > 0.999
     found = index.search(Dense(ASKED), 10)
@@ -64,13 +66,13 @@ def test_a_scan_is_as_good_as_exact() -> None:
 
 
 @pytest.fixture
-def listed(monkeypatch: pytest.MonkeyPatch) -> DenseIndex:
-    monkeypatch.setattr(dense, "LISTED", 10_000)
-    monkeypatch.setattr(dense, "EXACT", 100)
-    return DenseIndex.build(np.arange(20_000), VECTORS)
+def listed(monkeypatch: pytest.MonkeyPatch) -> DenseSegment:
+    monkeypatch.setattr(dense_segment, "LISTED", 10_000)
+    monkeypatch.setattr(dense_segment, "EXACT", 100)
+    return DenseSegment.build(np.arange(20_000), VECTORS)
 
 
-def test_lists_reach_the_recall_that_was_asked_for(listed: DenseIndex) -> None:
+def test_lists_reach_the_recall_that_was_asked_for(listed: DenseSegment) -> None:
     assert listed.listed
     assert listed.probes(0.5) < listed.probes(0.99) <= len(listed.arrays["centroids.points"])
     for target in (0.8, 0.95, 0.99):
@@ -80,19 +82,19 @@ def test_lists_reach_the_recall_that_was_asked_for(listed: DenseIndex) -> None:
         listed.search(Dense(ASKED), 10, recall=0)
 
 
-def test_filters_leave_k_hits_where_there_are_k(listed: DenseIndex) -> None:
+def test_filters_leave_k_hits_where_there_are_k(listed: DenseSegment) -> None:
     for share in (0.3, 0.01, 0.002):
         allowed = np.random.default_rng(3).random(20_000) < share
-        found = listed.search(Dense(ASKED), 10, allowed=allowed)
+        found = listed.search(Dense(ASKED), 10, usable=allowed[listed.keys])
         assert (found.keys >= 0).all()
         assert allowed[found.keys].all()
         assert recall(listed, allowed, recall=1.0) > 0.97
     one_list = np.zeros(20_000, bool)  # what a filter leaves lies together, far from the query
     one_list[listed.keys[:150]] = True
-    assert one_list[listed.search(Dense(ASKED), 10, allowed=one_list).keys].all()
+    assert one_list[listed.search(Dense(ASKED), 10, usable=one_list[listed.keys]).keys].all()
 
 
-def test_rebuilt_with_the_same_centroids(listed: DenseIndex) -> None:
+def test_rebuilt_with_the_same_centroids(listed: DenseSegment) -> None:
     kept = np.flatnonzero(np.arange(20_000) % 7 != 0)
     again = listed.rebuilt(kept, VECTORS[kept])
     np.testing.assert_array_equal(again.arrays["centroids.points"], listed.arrays["centroids.points"])
@@ -102,26 +104,26 @@ def test_rebuilt_with_the_same_centroids(listed: DenseIndex) -> None:
     assert not listed.rebuilt(kept[:50], VECTORS[kept[:50]]).listed
 
 
-def test_saved_and_opened(tmp_path: Path, listed: DenseIndex) -> None:
+def test_saved_and_opened(tmp_path: Path, listed: DenseSegment) -> None:
     path = tmp_path / listed.save(tmp_path)
-    again = DenseIndex.open(path)
+    again = DenseSegment.open(path)
     np.testing.assert_array_equal(again.search(Dense(ASKED), 10).keys, listed.search(Dense(ASKED), 10).keys)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CollectionError, match="cut off"):
-        DenseIndex.open(path)
+        DenseSegment.open(path)
 
 
-@pytest.mark.parametrize("allowed", [None, np.zeros(2, bool)])
-def test_nothing_to_find(allowed: np.ndarray | None) -> None:
-    count = 0 if allowed is None else 2
-    index = DenseIndex.build(np.arange(count), np.ones((count, 3), np.float16))
-    found = index.search(Dense(np.ones((2, 3), np.float32)), 4, allowed=allowed)
+@pytest.mark.parametrize("usable", [None, np.zeros(2, bool)])
+def test_nothing_to_find(usable: np.ndarray | None) -> None:
+    count = 0 if usable is None else 2
+    index = DenseSegment.build(np.arange(count), np.ones((count, 3), np.float16))
+    found = index.search(Dense(np.ones((2, 3), np.float32)), 4, usable=usable)
     assert (found.keys == -1).all()
-    assert (found.scores == 0).all()
+    assert np.isneginf(found.scores).all()
 
 
 def test_one_broken_vector_hides_no_others() -> None:
     vectors = np.eye(4, dtype=np.float16)
     vectors[1] = np.nan
-    found = DenseIndex.build(np.arange(4), vectors).search(Dense(np.array([[3, 0, 2, 1]], np.float32)), 2)
+    found = DenseSegment.build(np.arange(4), vectors).search(Dense(np.array([[3, 0, 2, 1]], np.float32)), 2)
     assert found.keys.tolist() == [[0, 2]]

@@ -1,0 +1,300 @@
+"""What all indexes that change have in common: immutable segments, masks of what is left in them, one manifest.
+
+A change writes its files first and then replaces the manifest, so that a crash leaves the index before or after it.
+A search runs on the segments that there were when it began. Small segments are merged in the background when there
+are many of about one size (as in LSM trees), so that n additions leave O(log n) segments and copy a vector O(log n)
+times.
+
+    manifest.json   kind and head of the index, the files of every segment, a version that is the caller's
+    *.pack          the arrays of a segment; or `alive`, one bit per row of a segment (storage/packs.py)
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bowerbird.errors import CollectionError
+from bowerbird.index.base import Keys, Mask
+from bowerbird.storage.files import write_atomically
+from bowerbird.storage.packs import Pack, write_pack
+
+MANIFEST = "manifest.json"
+FORMAT = 2
+TIER = 4
+"""Segments of about one size that are merged into one; sizes are about the same within this factor."""
+SMALL = 64
+"""Segments up to this size are of one tier, as most additions are small."""
+TRIES = 5
+"""Times that a manifest is read when other processes merge away the files it names."""
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Segment(Protocol):
+    """Some vectors, written once. arrays: all that has to be kept, among them `keys`."""
+
+    @property
+    def keys(self) -> Keys: ...
+
+    @property
+    def arrays(self) -> Arrays: ...
+
+
+S = TypeVar("S", bound=Segment)
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Held(Generic[S]):
+    """A segment and which of its rows are left, all if None. name, mask: their files, empty where there are none."""
+
+    segment: S
+    alive: Mask | None = None
+    name: str = ""
+    mask: str = ""
+
+    def __len__(self) -> int:
+        return len(self.segment.keys) if self.alive is None else int(np.count_nonzero(self.alive))
+
+    @property
+    def left(self) -> Mask:
+        return np.ones(len(self.segment.keys), bool) if self.alive is None else self.alive
+
+    @property
+    def keys(self) -> Keys:
+        return self.segment.keys if self.alive is None else self.segment.keys[self.alive]
+
+    def without(self, keys: Keys) -> Held[S]:
+        gone = self.left & np.isin(self.segment.keys, keys)
+        return replace(self, alive=self.left & ~gone, mask="") if gone.any() else self
+
+    def usable(self, allowed: Mask | None) -> Mask | None:
+        """The rows that a search may find, None for all. allowed: a mask over keys."""
+        if allowed is None:
+            return self.alive
+        inside = self.segment.keys < len(allowed)
+        mask = np.zeros(len(inside), bool)
+        mask[inside] = allowed[self.segment.keys[inside]]
+        return mask if self.alive is None else mask & self.alive
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """segments: per segment its file and that of its mask. head: what the kind of index keeps about itself."""
+
+    kind: str
+    head: Mapping[str, Any] = field(default_factory=dict)
+    segments: tuple[tuple[str, str], ...] = ()
+    version: int = 0
+
+    @staticmethod
+    def read(folder: Path, kind: str) -> Manifest:
+        """Raises CollectionError if it is missing, damaged, or of another kind or format."""
+        try:
+            found = json.loads((folder / MANIFEST).read_text("utf8"))
+            known = found["format"], found["kind"]
+            segments = tuple((str(name), str(mask)) for name, mask in found["segments"])
+            manifest = Manifest(str(found["kind"]), dict(found["head"]), segments, int(found["version"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CollectionError(f"{folder / MANIFEST} cannot be read ({error}); build the index again") from error
+        if known != (FORMAT, kind):
+            raise CollectionError(
+                f"{folder} has a {known[1]} index of format {known[0]}, not a {kind} index of format {FORMAT}; "
+                f"build the index again"
+            )
+        return manifest
+
+    def write(self, folder: Path) -> None:
+        write_atomically(folder / MANIFEST, json.dumps({"format": FORMAT, **asdict(self)}).encode())
+
+
+def opened(folder: Path, kind: str, make: Callable[[Manifest], Made]) -> Made:
+    """What `make` makes of the manifest of a folder; of a newer one if its files were merged away meanwhile."""
+    manifest = Manifest.read(folder, kind)
+    for _ in range(TRIES):
+        try:
+            return make(manifest)
+        except CollectionError:
+            newer = Manifest.read(folder, kind)
+            if newer == manifest:
+                raise
+            manifest = newer
+    raise CollectionError(f"{folder} changes faster than it can be opened; try again")
+
+
+class Segments(Generic[S]):
+    """The segments of one index. `held` is replaced as a whole by every change.
+
+    load: a segment of arrays, in memory or mapped. join: the arrays of a segment with the rows that are left of some.
+    attached: packs that belong to the head.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        folder: Path | None,
+        load: Callable[[Arrays], S],
+        join: Callable[[Sequence[tuple[S, Mask]]], Arrays],
+        attached: Sequence[str] = (),
+    ) -> None:
+        """Raises CollectionError if a file that the manifest names is missing or damaged."""
+        self.folder = folder
+        self._manifest = manifest
+        self._load, self._join, self._attached = load, join, tuple(attached)
+        self._changing, self._merging = threading.RLock(), threading.Lock()
+        self._worker: threading.Thread | None = None
+        self.held: tuple[Held[S], ...] = tuple(self._mapped(name, mask) for name, mask in manifest.segments)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.held))
+
+    @property
+    def keys(self) -> Keys:
+        return np.concatenate([np.zeros(0, np.int64), *(one.keys for one in self.held)])
+
+    @property
+    def version(self) -> int:
+        return self._manifest.version
+
+    @property
+    def bytes(self) -> int:
+        return sum(array.nbytes for one in self.held for array in one.segment.arrays.values())
+
+    def update(self, gone: Keys, fresh: Sequence[Arrays], version: int | None = None) -> int:
+        """Take keys out and put segments in, as one durable change. How many keys were taken out."""
+        with self._changing:
+            left = [one.without(gone) for one in self.held]
+            taken = len(self) - sum(map(len, left))
+            new = [self._kept(arrays) for arrays in fresh if len(arrays["keys"])]
+            if taken or new or version not in (None, self.version):
+                self._commit([one for one in left if len(one)] + new, version)
+        self._merge_in_background()
+        return taken
+
+    def merge(self) -> bool:
+        """Join the segments of one size, if there are enough of them. True if there were."""
+        with self._merging:
+            chosen = to_merge(self.held)
+            if not chosen:
+                return False
+            merged = self._kept(self._join([(one.segment, one.left) for one in chosen]))
+            with self._changing:  # what was taken out meanwhile is taken out of the merged segment, too
+                same = {id(one.segment) for one in chosen}
+                now = [one for one in self.held if id(one.segment) in same]
+                others = [one for one in self.held if id(one.segment) not in same]
+                still = np.concatenate([np.zeros(0, np.int64), *(one.keys for one in now)])
+                merged = merged.without(np.setdiff1d(merged.keys, still))
+                self._commit([one for one in (merged, *others) if len(one)])
+                self._tidy()
+            return True
+
+    def wait(self) -> None:
+        """Until the merges of the background are done."""
+        worker = self._worker
+        if worker is not None:
+            worker.join()
+
+    def create(self, fresh: Sequence[Arrays], version: int = 0) -> None:
+        """Begin anew with these segments; whatever index the folder held is gone when this returns."""
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with self._changing:
+            self._commit([self._kept(arrays) for arrays in fresh if len(arrays["keys"])], version)
+            self._tidy()
+
+    def save(self, folder: Path) -> None:
+        """Write a copy to a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        held, manifest = self.held, self._manifest
+        for name in self._attached if self.folder is not None else ():
+            write_pack(folder, _sections(Pack(self.folder / name)))  # type: ignore[operator]
+        written = [_masked(folder, replace(one, name=write_pack(folder, one.segment.arrays), mask="")) for one in held]
+        replace(manifest, segments=tuple((one.name, one.mask) for one in written)).write(folder)
+
+    def verify(self) -> list[str]:
+        """Names of the files whose bytes are not those that were written."""
+        damaged = []
+        for name in sorted(self._names(self.held)) if self.folder is not None else []:
+            try:
+                Pack(self.folder / name).verify()  # type: ignore[operator]
+            except CollectionError:
+                damaged.append(name)
+        return damaged
+
+    def _tidy(self) -> None:
+        """Delete files that crashes left. Searches keep what they have mapped (POSIX)."""
+        named = self._names(self.held)
+        for path in self.folder.iterdir() if self.folder is not None else ():
+            if path.suffix in (".pack", ".partial") and path.name not in named:
+                path.unlink(missing_ok=True)
+
+    def _names(self, held: Sequence[Held[S]]) -> set[str]:
+        return {name for one in held for name in (one.name, one.mask) if name} | set(self._attached)
+
+    def _kept(self, arrays: Arrays) -> Held[S]:
+        """A segment of new arrays, written and mapped if the index has a folder."""
+        if self.folder is None:
+            return Held(self._load(arrays))
+        return self._mapped(write_pack(self.folder, arrays), "")
+
+    def _mapped(self, name: str, mask: str) -> Held[S]:
+        assert self.folder is not None, "only indexes with a folder have files"
+        segment = self._load(_sections(Pack(self.folder / name)))
+        alive = None
+        if mask:
+            packed = Pack(self.folder / mask).checked("alive")
+            alive = np.unpackbits(packed, count=len(segment.keys)).astype(bool)
+        return Held(segment, alive, name, mask)
+
+    def _commit(self, held: Sequence[Held[S]], version: int | None = None) -> None:
+        before, after = self._names(self.held), tuple(held)
+        manifest = replace(self._manifest, version=self.version if version is None else version)
+        if self.folder is not None:
+            after = tuple(_masked(self.folder, one) for one in held)
+            manifest = replace(manifest, segments=tuple((one.name, one.mask) for one in after))
+            manifest.write(self.folder)
+        self._manifest, self.held = manifest, after
+        if self.folder is not None and not self._merging.locked():  # otherwise the merge tidies up
+            for name in before - self._names(after):
+                (self.folder / name).unlink(missing_ok=True)
+
+    def _merge_in_background(self) -> None:
+        with self._changing:
+            if to_merge(self.held) and (self._worker is None or not self._worker.is_alive()):
+                self._worker = threading.Thread(target=self._merge_all, name="bowerbird-merge", daemon=True)
+                self._worker.start()
+
+    def _merge_all(self) -> None:
+        with suppress(OSError):  # a full disk: segments stay as they are until the next change
+            while self.merge():
+                pass
+
+
+def to_merge(held: Sequence[Held[S]]) -> list[Held[S]]:
+    """One segment that is mostly deleted; or the segments of a tier that has TIER of them, small ones first."""
+    tiers: dict[int, list[Held[S]]] = {}
+    for one in held:
+        if 2 * len(one) < len(one.segment.keys):
+            return [one]
+        tiers.setdefault(int(np.log(max(len(one) / SMALL, 1)) / np.log(TIER)), []).append(one)
+    return next((tiers[tier] for tier in sorted(tiers) if len(tiers[tier]) >= TIER), [])
+
+
+def _masked(folder: Path, one: Held[S]) -> Held[S]:
+    """With its mask written."""
+    if one.alive is None or one.mask:
+        return one
+    return replace(one, mask=write_pack(folder, {"alive": np.packbits(one.alive)}))
+
+
+def _sections(pack: Pack) -> Arrays:
+    return {section: pack[section] for section in pack.names}

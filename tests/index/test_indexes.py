@@ -1,0 +1,299 @@
+"""What every index promises: right after any changes, whole after crashes, honest about damage and bad input."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bowerbird.embeddings import Dense
+from bowerbird.errors import CollectionError
+from bowerbird.index.dense import DenseIndex
+
+ASKED = 3
+
+
+@dataclass(frozen=True)
+class Kind:
+    """draw: n vectors of a seed. rows: some of them. scores: of queries with vectors, q × n, exact."""
+
+    index: Any
+    draw: Callable[[int, int], Any]
+    rows: Callable[[Any, np.ndarray], Any]
+    scores: Callable[[Any, Any], np.ndarray]
+
+
+def whole_numbers(count: int, seed: int) -> Dense:
+    """Small whole numbers: inner products are exact, and many are equal."""
+    return Dense(np.random.default_rng(seed).integers(-3, 4, (count, 8)).astype(np.float32))
+
+
+def dense_rows(vectors: Dense, rows: np.ndarray) -> Dense:
+    return Dense(vectors.vectors[rows])
+
+
+KINDS = {"dense": Kind(DenseIndex, whole_numbers, dense_rows, lambda q, d: q.vectors @ d.vectors.T)}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return KINDS[request.param]
+
+
+class Model:
+    """The index that is obviously right: a dictionary."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.vectors = kind.draw(400, 1)
+        self.row_of: dict[int, int] = {}
+
+    def check(self, index: Any, queries: Any, k: int, allowed: np.ndarray | None = None) -> None:
+        """That the index finds the k best, the lower key first among equals."""
+        kept = [key for key in sorted(self.row_of) if allowed is None or (key < len(allowed) and allowed[key])]
+        rows = np.array([self.row_of[key] for key in kept], np.int64)
+        scores = self.kind.scores(queries, self.kind.rows(self.vectors, rows))
+        found = index.search(queries, k, allowed=allowed, recall=1.0)
+        assert found.keys.shape == found.scores.shape == (len(queries), k)
+        for number in range(len(queries)):
+            best = np.argsort(-scores[number], kind="stable")[:k]
+            hits = found.keys[number] >= 0
+            assert found.keys[number][hits].tolist() == [kept[row] for row in best]
+            np.testing.assert_allclose(found.scores[number][hits], scores[number][best], rtol=1e-5, atol=1e-5)
+            assert np.isneginf(found.scores[number][~hits]).all()
+
+
+changes = st.lists(st.tuples(st.booleans(), st.sets(st.integers(0, 60), max_size=25)), max_size=12)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes, st.integers(0, 99), st.integers(0, 30))
+def test_is_right_after_any_changes(kind: Kind, changes: list[tuple[bool, set[int]]], seed: int, k: int) -> None:
+    draw, model = np.random.default_rng(seed), Model(kind)
+    index = kind.index.build(np.arange(5), kind.rows(model.vectors, np.arange(5)))
+    model.row_of = {key: key for key in range(5)}
+    for added, chosen in changes:
+        keys = draw.permutation(np.array(sorted(chosen), np.int64))
+        rows = draw.integers(0, 400, len(keys))
+        if added:
+            index.add(keys, kind.rows(model.vectors, rows))
+            model.row_of |= dict(zip(keys.tolist(), rows.tolist(), strict=True))
+        else:
+            assert index.remove(keys) == len(chosen & set(model.row_of))
+            model.row_of = {key: row for key, row in model.row_of.items() if key not in chosen}
+    assert sorted(index.keys.tolist()) == sorted(model.row_of)
+    assert len(index) == index.stats().count == len(model.row_of)
+    queries = kind.draw(ASKED, seed)
+    model.check(index, queries, k)
+    model.check(index, queries, k, draw.random(50) < 0.5)
+    index.wait()
+    model.check(index, queries, k)
+
+
+def filled(kind: Kind, folder: Path | None, count: int = 60) -> tuple[Any, Model]:
+    """An index with several segments, some rows of which are gone or replaced."""
+    model = Model(kind)
+    half = count // 2
+    index = kind.index.build(np.arange(half), kind.rows(model.vectors, np.arange(half)), folder=folder)
+    index.add(np.arange(half, count), kind.rows(model.vectors, np.arange(half, count)))
+    index.add(np.arange(3), kind.rows(model.vectors, np.arange(100, 103)))
+    model.row_of = {key: key for key in range(count)} | {key: 100 + key for key in range(3)}
+    gone = np.arange(0, count, 7)
+    assert index.remove(np.append(gone, 9999)) == len(gone)
+    model.row_of = {key: row for key, row in model.row_of.items() if key % 7}
+    return index, model
+
+
+def test_opens_as_it_was_closed(kind: Kind, tmp_path: Path) -> None:
+    index, model = filled(kind, tmp_path / "built")
+    index.save(tmp_path / "saved")
+    filled(kind, None)[0].save(tmp_path / "from memory")
+    for name in ("built", "saved", "from memory"):
+        again = kind.index.open(tmp_path / name)
+        assert len(again) == len(model.row_of)
+        model.check(again, kind.draw(ASKED, 5), 20)
+        assert again.verify() == []
+        named = (tmp_path / name / "manifest.json").read_text()
+        assert all(path.name in named for path in (tmp_path / name).glob("*.pack"))
+        again.add(np.array([7]), kind.rows(model.vectors, np.array([7])))
+        assert len(again) == len(model.row_of) + 1
+
+
+def test_the_same_input_gives_the_same_files(kind: Kind, tmp_path: Path) -> None:
+    names = []
+    for home in ("one", "two"):
+        kind.index.build(np.arange(50), kind.draw(50, 0), folder=tmp_path / home)
+        names.append(sorted(path.name for path in (tmp_path / home).iterdir()))
+    assert names[0] == names[1]
+
+
+def test_what_was_built_before_is_gone(kind: Kind, tmp_path: Path) -> None:
+    filled(kind, tmp_path)
+    kind.index.build(np.arange(2), kind.draw(2, 9), folder=tmp_path)
+    again = kind.index.open(tmp_path)
+    assert again.keys.tolist() == [0, 1]
+    named = (tmp_path / "manifest.json").read_text()
+    assert all(path.name in named for path in tmp_path.glob("*.pack"))
+
+
+def test_the_same_vectors_twice_are_there_once(kind: Kind, tmp_path: Path) -> None:
+    vectors = kind.draw(9, 0)
+    index = kind.index.build(np.arange(9), vectors, folder=tmp_path)
+    index.add(np.arange(9), vectors)
+    for again in (index, kind.index.open(tmp_path)):
+        assert sorted(again.keys.tolist()) == list(range(9))
+        assert again.verify() == []
+
+
+def test_merges_leave_few_segments_and_pause_no_search(kind: Kind, tmp_path: Path) -> None:
+    model = Model(kind)
+    index = kind.index.build(np.arange(10), kind.rows(model.vectors, np.arange(10)), folder=tmp_path)
+    queries, stop, problems = kind.draw(ASKED, 3), threading.Event(), []
+
+    def ask() -> None:
+        while not stop.is_set():
+            found = index.search(queries, 10)
+            if (found.keys < 0).any() or any(len(set(row)) < 10 for row in found.keys.tolist()):
+                problems.append(found.keys)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    for start in range(10, 400, 5):
+        index.add(np.arange(start, start + 5), kind.rows(model.vectors, np.arange(start, start + 5)))
+        if start % 3 == 0:
+            index.remove(np.array([start]))
+    stop.set()
+    asking.join()
+    index.wait()
+    assert not problems
+    assert index.stats().detail["segments"] <= 9
+    model.row_of = {key: key for key in range(400) if key < 10 or key % 5 or key % 3}
+    model.check(index, queries, 30)
+    model.check(kind.index.open(tmp_path), queries, 30)
+    index.remove(np.arange(395))
+    index.wait()
+    assert index.stats().detail["segments"] <= 3
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2**32 - 1), st.integers(0, 20), st.floats(0, 0.3))
+def test_filters_leave_k_hits_where_there_are_k(kind: Kind, seed: int, k: int, share: float) -> None:
+    index, model = filled(kind, None, 400)
+    allowed = np.random.default_rng(seed).random(400) < share
+    queries = kind.draw(ASKED, seed)
+    model.check(index, queries, k, allowed)
+    wanted = min(k, sum(bool(allowed[key]) for key in model.row_of))
+    assert ((index.search(queries, k, allowed=allowed, recall=0.5).keys >= 0).sum(axis=1) == wanted).all()
+    assert (index.search(queries, k, allowed=np.zeros(0, bool)).keys == -1).all()
+
+
+def test_bad_input_is_refused(kind: Kind) -> None:
+    vectors = kind.draw(3, 0)
+    index = kind.index.build(np.arange(3), vectors)
+    for change in (kind.index.build, index.add):
+        for keys, message in (
+            (np.arange(2), "2 keys"),
+            (np.array([1, 1, 2]), "repeat"),
+            (np.array([-1, 1, 2]), "from 0"),
+            (np.ones(3), "whole numbers"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                change(keys, vectors)
+    for options in ({"k": -1}, {"k": 3, "recall": 0.0}, {"k": 3, "recall": 1.5}):
+        with pytest.raises(ValueError, match="got"):
+            index.search(vectors, **options)
+    assert index.search(vectors, 0).keys.shape == (3, 0)
+    assert (index.search(vectors, 9).keys >= 0).sum() == 9
+    assert len(index) == 3
+
+
+def test_damage_is_named(kind: Kind, tmp_path: Path) -> None:
+    filled(kind, tmp_path)
+    packs = {path: path.read_bytes() for path in sorted(tmp_path.glob("*.pack"))}
+    for path, content in packs.items():
+        if b'"alive"' in content:
+            path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+            with pytest.raises(CollectionError, match="damaged part 'alive'"):
+                kind.index.open(tmp_path)
+        elif b'"keys"' in content:
+            path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+            assert kind.index.open(tmp_path).verify() == [path.name]
+            path.write_bytes(content[:-200])
+            with pytest.raises(CollectionError, match="cut off"):
+                kind.index.open(tmp_path)
+        path.write_bytes(content)
+    (tmp_path / "manifest.json").write_text('{"format": 2}')
+    with pytest.raises(CollectionError, match=r"manifest\.json cannot be read.*build the index again"):
+        kind.index.open(tmp_path)
+    (tmp_path / "manifest.json").unlink()
+    with pytest.raises(CollectionError, match="cannot be read"):
+        kind.index.open(tmp_path)
+
+
+WRITER = """
+import sys
+import numpy as np
+from tests.index.test_indexes import KINDS
+kind = KINDS[sys.argv[2]]
+index, vectors = kind.index.open(sys.argv[1]), kind.draw(400, 1)
+for turn in range(100_000):
+    first = turn % 20
+    index.add(100 + np.arange(20), kind.rows(vectors, first + np.arange(20)))
+    index.add(np.array([1000 + turn]), kind.rows(vectors, np.array([0])))
+    index.remove(np.array([999 + turn]))
+    print(turn, flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills a process as POSIX does")
+@pytest.mark.parametrize("name", KINDS)
+def test_a_killed_writer_leaves_whole_changes(name: str, tmp_path: Path) -> None:
+    kind, draw = KINDS[name], random.Random(0)
+    model = Model(kind)
+    kind.index.build(np.arange(120), kind.rows(model.vectors, np.arange(120)), folder=tmp_path)
+    for _ in range(3):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path), name], stdout=subprocess.PIPE, text=True, cwd=Path.cwd()
+        )
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        time.sleep(draw.uniform(0, 0.3))
+        writer.send_signal(signal.SIGKILL)
+        last = [0, *(int(line) for line in writer.stdout.read().splitlines() if line.strip())][-1]
+        writer.wait()
+        index = kind.index.open(tmp_path)
+        assert index.verify() == []
+        keys = index.keys.tolist()
+        assert len(keys) == len(set(keys)) == len(index)
+        assert set(range(120)) <= set(keys)
+        assert {key - 1000 for key in keys if key >= 1000} & {last, last + 1}
+        rows_of_turn = [  # all twenty are of one turn
+            {100 + place: (turn % 20) + place for place in range(20)} for turn in range(last, last + 3)
+        ]
+        assert any(holds(model, index, rows) for rows in rows_of_turn)
+        index.remove(np.arange(1000, 1000 + last + 3))
+
+
+def holds(model: Model, index: Any, rows: dict[int, int]) -> bool:
+    """Whether the index has these rows of the model's vectors under these keys."""
+    allowed = np.zeros(120, bool)
+    allowed[list(rows)] = True
+    model.row_of = rows
+    try:
+        model.check(index, model.kind.draw(ASKED, 8), 20, allowed)
+    except AssertionError:
+        return False
+    return True
