@@ -9,6 +9,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from bowerbird.embeddings import Binary, Dense, Embedding, MultiVector, Sparse
     from bowerbird.errors import BowerbirdError
+    from bowerbird.evaluate.benchmark import Benchmark
+    from bowerbird.evaluate.experiment import experiment
+    from bowerbird.evaluate.fill import fill
     from bowerbird.items import Audio, Image, Item, Locator, Query, Table, Text, Video
     from bowerbird.library import Library, open
     from bowerbird.ranking import Ranking
@@ -20,6 +23,9 @@ _HOME = {
     "MultiVector": "embeddings",
     "Sparse": "embeddings",
     "BowerbirdError": "errors",
+    "Benchmark": "evaluate.benchmark",
+    "experiment": "evaluate.experiment",
+    "fill": "evaluate.fill",
     "Audio": "items",
     "Image": "items",
     "Item": "items",
@@ -35,6 +41,7 @@ _HOME = {
 
 __all__ = [
     "Audio",
+    "Benchmark",
     "Binary",
     "BowerbirdError",
     "Dense",
@@ -51,6 +58,8 @@ __all__ = [
     "Text",
     "Video",
     "__version__",
+    "experiment",
+    "fill",
     "open",
 ]
 

@@ -41,3 +41,7 @@ class FilterError(BowerbirdError):
 
 class ChatError(BowerbirdError):
     """A language model endpoint did not answer as its protocol says."""
+
+
+class EvaluationError(BowerbirdError):
+    """A ranking, its judgements or the name of a measure cannot be evaluated as they are."""
