@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bowerbird.commands import add, ask, demo, doctor, export, files, reembed, search
+from bowerbird.commands import add, ask, demo, doctor, export, files, papers, reembed, search
 
 app = typer.Typer(
     name="bowerbird",
@@ -31,6 +31,8 @@ app.command(epilog=doctor.DOCTOR_EXAMPLES)(doctor.doctor)
 app.command(epilog=reembed.EXAMPLES)(reembed.reembed)
 app.command(epilog=export.EXAMPLES)(export.export)
 app.command(epilog=demo.EXAMPLES)(demo.demo)
+app.command(epilog=papers.PAPERS_EXAMPLES)(papers.papers)
+app.command(epilog=papers.REPRODUCE_EXAMPLES)(papers.reproduce)
 
 
 @app.command()

@@ -92,7 +92,7 @@ class Lite:
         texts = [text_of(parts) for parts in batch]
         spoken = [row for row, text in enumerate(texts) if text.strip()]
         if spoken:
-            rows[spoken, : self._text_dim] = TEXT_SHARE * self.text_vectors([texts[row] for row in spoken])
+            rows[spoken, : self.text_dim] = TEXT_SHARE * self.text_vectors([texts[row] for row in spoken])
         for row, parts in enumerate(batch):
             images = [part for part in parts if isinstance(part, Image)]
             if images:
@@ -100,12 +100,17 @@ class Lite:
         return Embedding(Dense(rows))
 
     @property
-    def _text_dim(self) -> int:
+    def text_dim(self) -> int:
+        """How many of the first numbers of a vector lie in the space of words."""
         return int(self._bridge["classes"].shape[1])
 
     def text_vectors(self, texts: Sequence[str]) -> Array:
         """n texts → n × 384 unit vectors that bridge vectors of pictures are compared with."""
-        return unit(self.raw_text_vectors(texts) - self._bridge["text_mean"])
+        return self.centred(self.raw_text_vectors(texts))
+
+    def centred(self, raw: Array) -> Array:
+        """Raw text vectors less the mean of all texts, n × 384, of unit length."""
+        return unit(raw - self._bridge["text_mean"])
 
     def raw_text_vectors(self, texts: Sequence[str]) -> Array:
         """n texts → n × 384: the mean of their token vectors, of unit length."""

@@ -46,8 +46,7 @@ class BinaryIndex:
         check_keys(keys, len(codes))
         manifest = Manifest(KIND, {"bits": codes.bits, "hashed": hashed})
         index = cls(manifest, None if folder is None else Path(folder))
-        first = BinarySegment.build(keys, codes.codes, hashed)
-        index._segments.create([index._segments.kept(first.arrays)], version)
+        index._segments.create([BinarySegment.build(keys, codes.codes, hashed).arrays], version)
         return index
 
     @classmethod

@@ -1,48 +1,79 @@
 """The late-interaction index: build, add, remove, search, save, open.
 
-How segments change and are kept is in index/segments.py. What they share, centroids and codebooks, is learned when
-the index is built.
+Documents lie in immutable segments with checksums; the manifest names the segments and what is deleted in each. Every
+change writes its files first and then replaces the manifest, so a crash leaves the index before or after the change.
+Searches run on the state they began with. Small segments are merged in the background when there are many of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.embeddings import MultiVector
+from bowerbird.errors import CollectionError
 from bowerbird.index import kernels
-from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_keys, check_request
+from bowerbird.index.base import Found, IndexStats
 from bowerbird.index.multivector.calibration import Calibration, calibrate
 from bowerbird.index.multivector.centroids import Centroids, how_many
 from bowerbird.index.multivector.codec import Bits, Codebooks
-from bowerbird.index.multivector.search import Effort, search
-from bowerbird.index.multivector.segment import Model, Segment, merged_arrays, segment_arrays
-from bowerbird.index.segments import Arrays, Manifest, Segments, opened
+from bowerbird.index.multivector.search import Effort, Mask, search
+from bowerbird.index.multivector.segment import Model, Segment, load, merged_arrays, segment_arrays
+from bowerbird.storage.files import write_atomically
 from bowerbird.storage.packs import Pack, write_pack
 
-KIND = "multi-vector"
+MANIFEST = "manifest.json"
+FORMAT = 1
 RECALL = 0.95
+TIER = 8
+"""Segments of like size that are merged into one."""
 BATCH_TOKENS = 4_000_000
 """Tokens that are encoded at a time: memory of a build beyond its result is about a gigabyte."""
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a search sees. alive: per segment which documents are left, None for all."""
+
+    segments: tuple[Segment, ...]
+    alive: tuple[NDArray[np.bool_] | None, ...]
+
+    def __len__(self) -> int:
+        return sum(
+            len(segment) if alive is None else int(alive.sum())
+            for segment, alive in zip(self.segments, self.alive, strict=True)
+        )
+
+    def without(self, keys: NDArray[np.int64]) -> _State:
+        pairs = zip(self.segments, self.alive, strict=True)
+        return _State(self.segments, tuple(_without(segment, alive, keys) for segment, alive in pairs))
 
 
 class MultiVectorIndex:
     """Keys are whole numbers ≥ 0 that the caller gives; a document has at least one token."""
 
-    def __init__(self, manifest: Manifest, folder: Path | None, model: Model) -> None:
+    def __init__(self, model: Model, calibration: Calibration, folder: Path | None, model_name: str) -> None:
         self._model = model
-        self._calibration = Calibration(**manifest.head["calibration"])
-        packs = [name for name in [manifest.head["model"]] if name]
-        self._segments = Segments(manifest, folder, self._segment, self._joined, packs)
+        self._calibration = calibration
+        self._folder = folder
+        self._model_name = model_name
+        self._state = _State((), ())
+        self._changing = threading.RLock()
+        self._merging: threading.Thread | None = None
 
     @classmethod
     def build(
         cls,
-        keys: Keys,
+        keys: NDArray[np.int64],
         tokens: MultiVector,
         *,
         folder: str | Path | None = None,
@@ -50,68 +81,77 @@ class MultiVectorIndex:
         centroids: int = 0,
         seed: int = 0,
         threads: int = 2,
-        version: int = 0,
     ) -> MultiVectorIndex:
         """An index of n documents: unit vectors, float16 or float32, dim a multiple of 4 (of 8 for fewer bits).
 
-        folder: where it is kept, in place of what is there; without one it lives in memory. bits: per dimension, 8, 4
-        or 2. centroids: how many; by default by the number of tokens. The same input and seed give the same index.
+        folder: where it is kept; without one it lives in memory. bits: per dimension, 8, 4 or 2.
+        centroids: how many; by default by the number of tokens. The same input and seed give the same index.
         Raises ValueError for keys that repeat, documents without tokens, or a dim that does not fit.
         """
         _check(keys, tokens, bits)
-        if not len(keys):
-            raise ValueError("an index is built from at least one document")
-        model = _learned(tokens, bits, centroids, seed, threads)
+        points = Centroids.train(tokens.vectors, centroids or how_many(len(tokens.vectors)), seed=seed, threads=threads)
+        model = Model(points)
+        if bits != 8:
+            chosen = np.sort(np.random.default_rng(seed).permutation(len(tokens.vectors))[:65536])
+            sample = np.asarray(tokens.vectors[chosen], np.float32)
+            codebooks = Codebooks.fit(sample, points.nearest(sample, threads), points.points, bits)
+            model = Model(points, codebooks, codebooks.table)
         home = None if folder is None else Path(folder)
         name = ""
         if home is not None:
             home.mkdir(parents=True, exist_ok=True)
             name = write_pack(home, model.arrays())
-        index = cls(Manifest(KIND, {"model": name, "calibration": Calibration([0], 1).to_json()}), home, model)
-        first = [index._segments.kept(segment_arrays(*part, model, threads)) for part in _portions(keys, tokens)]
-        if len(first) > 1:
-            first = [index._segments.kept(merged_arrays([(one.segment, one.left) for one in first], model))]
-        index._calibration = calibrate([one.segment for one in first], model, seed)
-        index._segments.create(first, version, {"model": name, "calibration": index._calibration.to_json()})
+        index = cls(model, Calibration([0], 1), home, name)
+        segments = [index._new_segment(*part, threads) for part in _portions(keys, tokens)]
+        if len(segments) > 1:
+            whole = merged_arrays([(segment, np.ones(len(segment), bool)) for segment in segments], model)
+            segments = [index._keep(whole)]
+        index._state = _State(tuple(segments), (None,) * len(segments))
+        index._calibration = calibrate(segments, model, seed)
+        index._write_manifest(index._state)
+        index._tidy()
         return index
 
     @classmethod
     def open(cls, folder: str | Path) -> MultiVectorIndex:
-        """Map an index that is in a folder. Raises CollectionError if it is missing or damaged."""
+        """Map an index that was built in a folder. Raises CollectionError if it is missing or damaged."""
         home = Path(folder)
-
-        def made(manifest: Manifest) -> MultiVectorIndex:
-            pack = Pack(home / manifest.head["model"])
-            return cls(manifest, home, Model.of({section: pack.checked(section) for section in pack.names}))
-
-        return opened(home, KIND, made)
-
-    def save(self, folder: str | Path) -> None:
-        """Write a copy to a folder."""
-        home = Path(folder)
-        home.mkdir(parents=True, exist_ok=True)
-        head = {"model": write_pack(home, self._model.arrays()), "calibration": self._calibration.to_json()}
-        self._segments.save(home, head)
+        try:
+            manifest = json.loads((home / MANIFEST).read_text("utf8"))
+            known = manifest["format"] == FORMAT
+            calibration = Calibration(**manifest["calibration"])
+            names, deleted = manifest["segments"], manifest["deleted"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CollectionError(f"{home / MANIFEST} cannot be read ({error}); build the index again") from error
+        if not known:
+            raise CollectionError(f"{home} has index format {manifest['format']}, not {FORMAT}; build the index again")
+        pack = Pack(home / manifest["model"])
+        model = Model.of({section: pack.checked(section) for section in pack.names})
+        index = cls(model, calibration, home, manifest["model"])
+        segments = tuple(load(home, name, model) for name in names)
+        index._state = _State(segments, tuple(_read_alive(home, name) for name in deleted))
+        return index
 
     def __len__(self) -> int:
-        return len(self._segments)
+        return len(self._state)
 
     @property
-    def keys(self) -> Keys:
+    def keys(self) -> NDArray[np.int64]:
         """Keys of all documents, in no particular order."""
-        return self._segments.keys
-
-    @property
-    def version(self) -> int:
-        """Of what the index was made from, as the caller has given it with the last change."""
-        return self._segments.version
+        return np.concatenate(
+            [np.zeros(0, np.int64)]
+            + [
+                segment.keys if alive is None else segment.keys[alive]
+                for segment, alive in zip(self._state.segments, self._state.alive, strict=True)
+            ]
+        )
 
     def search(
         self,
         queries: MultiVector,
         k: int,
         *,
-        allowed: Mask | None = None,
+        allowed: NDArray[np.bool_] | None = None,
         recall: float = RECALL,
         threads: int = 1,
     ) -> Found:
@@ -120,12 +160,11 @@ class MultiVectorIndex:
         allowed: a mask over keys; keys beyond its end are not allowed. As many hits as are allowed, up to k.
         recall: share of the true best ten that a search should find; more costs more (see `effort`).
         """
-        check_request(k, recall)
         return self.search_with(self.effort(recall), queries, k, allowed=allowed, threads=threads)
 
     def effort(self, recall: float = RECALL) -> Effort:
         """What a recall costs on this collection, as it was measured when the index was built."""
-        probes = self._calibration.probes if any(one.segment.listed for one in self._segments.held) else 0
+        probes = self._calibration.probes if any(segment.listed for segment in self._state.segments) else 0
         return Effort(self._calibration.candidates(recall, len(self)), probes)
 
     def search_with(
@@ -134,19 +173,20 @@ class MultiVectorIndex:
         queries: MultiVector,
         k: int,
         *,
-        allowed: Mask | None = None,
+        allowed: NDArray[np.bool_] | None = None,
         threads: int = 1,
     ) -> Found:
         """As `search`, with an effort of the caller's choice."""
-        held = self._segments.held
-        segments, usable = [one.segment for one in held], [one.usable(allowed) for one in held]
-        whole = Found.none(len(queries), k)
+        state = self._state
+        usable = [_usable(*pair, allowed) for pair in zip(state.segments, state.alive, strict=True)]
+        keys = np.full((len(queries), k), -1, np.int64)
+        scores = np.zeros((len(queries), k), np.float32)
 
         def one(number: int) -> None:
             tokens = queries[number]
-            if len(tokens) and segments and k:
-                found, reached = search(segments, usable, self._model, tokens, k, effort)
-                whole.keys[number, : len(found)], whole.scores[number, : len(found)] = found, reached
+            if len(tokens) and state.segments:
+                found, reached = search(state.segments, usable, self._model, tokens, k, effort)
+                keys[number, : len(found)], scores[number, : len(found)] = found, reached
 
         if threads == 1 or len(queries) == 1:
             for number in range(len(queries)):
@@ -154,92 +194,157 @@ class MultiVectorIndex:
         else:
             with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(one, range(len(queries))))
-        return whole
+        return Found(keys, scores)
 
-    def add(self, keys: Keys, tokens: MultiVector, *, threads: int = 2) -> None:
+    def add(self, keys: NDArray[np.int64], tokens: MultiVector, *, threads: int = 2) -> None:
         """Add documents, or replace those with the same keys. They are durable and found when this returns."""
-        self.update(keys, tokens, threads=threads)
-
-    def remove(self, keys: Keys) -> int:
-        """Take documents out; keys that are not there are left out. How many there were."""
-        return self._segments.update(keys, [])
-
-    def update(
-        self,
-        keys: Keys,
-        tokens: MultiVector,
-        *,
-        gone: Keys | None = None,
-        version: int | None = None,
-        threads: int = 2,
-    ) -> None:
-        """Add some and take out others as one change: a crash leaves all of it or nothing, with the version.
-
-        Raises ValueError for keys or documents that do not fit.
-        """
         _check(keys, tokens, self._model.bits)
-        if tokens.dim != self._model.dim:
-            raise ValueError(f"token vectors have {tokens.dim} dimensions, the index has vectors of {self._model.dim}")
-        fresh = [segment_arrays(*part, self._model, threads) for part in _portions(keys, tokens)]
-        self._segments.update(keys if gone is None else np.concatenate([keys, gone]), fresh, version)
+        with self._changing:
+            segments = [self._new_segment(*part, threads) for part in _portions(keys, tokens)]
+            alive = [
+                _without(segment, old, keys)
+                for segment, old in zip(self._state.segments, self._state.alive, strict=True)
+            ]
+            fresh = [None] * len(segments)
+            self._change(_State((*self._state.segments, *segments), (*alive, *fresh)))
+        self._merge_in_background()
+
+    def remove(self, keys: NDArray[np.int64]) -> int:
+        """Take documents out; keys that are not there are left out. How many there were."""
+        with self._changing:
+            before = len(self)
+            alive = [
+                _without(segment, old, keys)
+                for segment, old in zip(self._state.segments, self._state.alive, strict=True)
+            ]
+            self._change(_State(self._state.segments, tuple(alive)))
+            return before - len(self)
 
     def merge(self) -> bool:
-        """Merge the small segments of one size, if there are enough of them; done in the background, too."""
-        return self._segments.merge()
+        """Merge the small segments of one size, if there are enough of them. True if there were."""
+        state = self._state
+        chosen = _tier(state)
+        if not chosen:
+            return False
+        kept = [_mask(state, at) for at in chosen]
+        whole = merged_arrays(list(zip([state.segments[at] for at in chosen], kept, strict=True)), self._model)
+        merged = self._keep(whole)
+        with self._changing:  # what was deleted meanwhile is deleted in the merged segment, too
+            now = self._state
+            places = [now.segments.index(state.segments[at]) for at in chosen]
+            left = np.concatenate([_mask(now, at)[mask] for at, mask in zip(places, kept, strict=True)])
+            others = [at for at in range(len(now.segments)) if at not in places]
+            segments = [now.segments[at] for at in others]
+            alive = [now.alive[at] for at in others]
+            fresh = None if left.all() else left
+            self._change(_State((merged, *segments), (fresh, *alive)))
+        self._tidy()
+        return True
 
     def wait(self) -> None:
         """Until the merges of the background are done."""
-        self._segments.wait()
+        running = self._merging
+        if running is not None:
+            running.join()
 
     def verify(self) -> list[str]:
         """Names of the files whose bytes are not those that were written."""
-        return self._segments.verify()
+        damaged = []
+        names = [self._model_name, *(segment.name for segment in self._state.segments)]
+        for name in names if self._folder is not None else []:
+            try:
+                Pack(self._folder / name).verify()  # type: ignore[operator]
+            except CollectionError:
+                damaged.append(name)
+        return damaged
 
     def stats(self) -> IndexStats:
-        segments = [one.segment for one in self._segments.held]
-        tokens = sum(int(segment.offsets[-1]) for segment in segments)
-        size = self._segments.bytes
-        detail = {
-            "tokens": tokens,
-            "bits": self._model.bits,
-            "centroids": len(self._model.centroids),
-            "segments": len(segments),
-            "strategy": "lists" if any(segment.listed for segment in segments) else "pass",
-            "candidates at recall 0.95": self.effort().candidates,
-            "bytes per dimension": round(size / max(tokens * self._model.dim, 1), 3),
-            "kernels": kernels.name(),
+        state = self._state
+        tokens = sum(int(segment.offsets[-1]) for segment in state.segments)
+        size = sum(segment.bytes for segment in state.segments)
+        strategy = "lists" if any(segment.listed for segment in state.segments) else "pass"
+        effort = self.effort()
+        return IndexStats(
+            kind="multi-vector",
+            count=len(self),
+            dim=self._model.dim,
+            bytes=size,
+            detail={
+                "tokens": tokens,
+                "bits": self._model.bits,
+                "centroids": len(self._model.centroids),
+                "segments": len(state.segments),
+                "strategy": strategy,
+                "candidates at recall 0.95": effort.candidates,
+                "bytes per dimension": round(size / max(tokens * self._model.dim, 1), 3),
+                "kernels": kernels.name(),
+            },
+        )
+
+    def _new_segment(self, keys: NDArray[np.int64], tokens: MultiVector, threads: int) -> Segment:
+        return self._keep(segment_arrays(keys, tokens, self._model, threads))
+
+    def _keep(self, arrays: Mapping[str, NDArray[Any]]) -> Segment:
+        if self._folder is None:
+            return Segment(arrays, self._model)
+        return load(self._folder, write_pack(self._folder, arrays), self._model)
+
+    def _change(self, state: _State) -> None:
+        self._write_manifest(state)
+        self._state = state
+
+    def _write_manifest(self, state: _State) -> None:
+        if self._folder is None:
+            return
+        deleted = [_write_alive(self._folder, alive) for alive in state.alive]
+        manifest = {
+            "format": FORMAT,
+            "model": self._model_name,
+            "segments": [segment.name for segment in state.segments],
+            "deleted": deleted,
+            "calibration": self._calibration.to_json(),
         }
-        return IndexStats(KIND, len(self), self._model.dim, size, detail)
+        write_atomically(self._folder / MANIFEST, json.dumps(manifest).encode())
 
-    def _segment(self, arrays: Arrays) -> Segment:
-        return Segment(arrays, self._model)
+    def _merge_in_background(self) -> None:
+        with self._changing:
+            if _tier(self._state) and (self._merging is None or not self._merging.is_alive()):
+                self._merging = threading.Thread(target=self._merge_all, name="bowerbird-merge", daemon=True)
+                self._merging.start()
 
-    def _joined(self, parts: Sequence[tuple[Segment, Mask]]) -> Arrays:
-        return merged_arrays(parts, self._model)
+    def _merge_all(self) -> None:
+        while self.merge():
+            pass
+
+    def _tidy(self) -> None:
+        """Delete files that the manifest does not name. Searches keep what they have mapped (POSIX)."""
+        if self._folder is None:
+            return
+        with self._changing:
+            manifest = json.loads((self._folder / MANIFEST).read_text("utf8"))
+            named = {manifest["model"], *manifest["segments"], *manifest["deleted"]}
+            for path in self._folder.iterdir():
+                if path.suffix in (".pack", ".partial", ".alive") and path.name not in named:
+                    path.unlink(missing_ok=True)
 
 
-def _learned(tokens: MultiVector, bits: Bits, centroids: int, seed: int, threads: int) -> Model:
-    """Centroids of the tokens, and codebooks of what they leave over."""
-    count = centroids or how_many(len(tokens.vectors))
-    points = Centroids.train(tokens.vectors, count, seed=seed, threads=threads)
-    if bits == 8:
-        return Model(points)
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(tokens.vectors))[:65536])
-    sample = np.asarray(tokens.vectors[chosen], np.float32)
-    codebooks = Codebooks.fit(sample, points.nearest(sample, threads), points.points, bits)
-    return Model(points, codebooks, codebooks.table)
-
-
-def _check(keys: Keys, tokens: MultiVector, bits: int) -> None:
-    check_keys(keys, len(tokens))
+def _check(keys: NDArray[np.int64], tokens: MultiVector, bits: int) -> None:
+    if len(keys) != len(tokens):
+        raise ValueError(f"{len(keys)} keys for {len(tokens)} documents; give one key per document")
+    if len(np.unique(keys)) != len(keys):
+        raise ValueError("keys repeat; give every document a key of its own")
+    if len(keys) and int(keys.min()) < 0:
+        raise ValueError(f"keys are whole numbers from 0, got {int(keys.min())}")
     if len(keys) and int(tokens.lengths.min()) == 0:
         raise ValueError(f"document {keys[int(tokens.lengths.argmin())]} has no tokens; leave it out")
+    if not len(tokens.vectors):
+        raise ValueError("an index is built from at least one document")
     multiple = 4 if bits == 8 else 8
     if tokens.dim % multiple:
         raise ValueError(f"token vectors have {tokens.dim} dimensions; {bits} bits take multiples of {multiple}")
 
 
-def _portions(keys: Keys, tokens: MultiVector) -> Iterator[tuple[NDArray[np.int64], MultiVector]]:
+def _portions(keys: NDArray[np.int64], tokens: MultiVector) -> Iterator[tuple[NDArray[np.int64], MultiVector]]:
     """Documents in runs of at most BATCH_TOKENS tokens."""
     start = 0
     while start < len(keys):
@@ -248,3 +353,61 @@ def _portions(keys: Keys, tokens: MultiVector) -> Iterator[tuple[NDArray[np.int6
         offsets = tokens.offsets[start : end + 1]
         yield keys[start:end], MultiVector(tokens.vectors[offsets[0] : offsets[-1]], offsets - offsets[0])
         start = end
+
+
+def _usable(segment: Segment, alive: Mask | None, allowed: Mask | None) -> Mask | None:
+    if allowed is None:
+        return alive
+    inside = segment.keys < len(allowed)
+    mask = np.zeros(len(segment), bool)
+    mask[inside] = allowed[segment.keys[inside]]
+    return mask if alive is None else mask & alive
+
+
+def _without(segment: Segment, alive: Mask | None, keys: NDArray[np.int64]) -> Mask | None:
+    """What is alive in a segment when some keys are gone."""
+    gone = np.isin(segment.keys, keys)
+    if not gone.any():
+        return alive
+    return ~gone if alive is None else alive & ~gone
+
+
+def _mask(state: _State, at: int) -> Mask:
+    alive = state.alive[at]
+    return np.ones(len(state.segments[at]), bool) if alive is None else alive
+
+
+def _tier(state: _State) -> list[int]:
+    """The segments to merge: TIER or more whose sizes lie within a power of TIER; or one that is mostly deleted."""
+    by_tier: dict[int, list[int]] = {}
+    for at, segment in enumerate(state.segments):
+        by_tier.setdefault(int(np.log(max(len(segment), 1)) / np.log(TIER)), []).append(at)
+        alive = state.alive[at]
+        if alive is not None and alive.sum() * 2 < len(segment):
+            return [at]
+    return next((places for places in by_tier.values() if len(places) >= TIER), [])
+
+
+def _write_alive(folder: Path, alive: Mask | None) -> str:
+    """A file of bits, one per document; empty where nothing is deleted. The file that is there already is kept."""
+    if alive is None:
+        return ""
+    packed = np.packbits(alive)
+    name = f"{uuid.uuid5(uuid.NAMESPACE_OID, packed.tobytes().hex()).hex}-{len(alive)}.alive"
+    if not (folder / name).exists():
+        write_atomically(folder / name, packed.tobytes())
+    return name
+
+
+def _read_alive(folder: Path, name: str) -> Mask | None:
+    if not name:
+        return None
+    count = int(name.rsplit("-", 1)[1].split(".")[0])
+    try:
+        packed = np.frombuffer((folder / name).read_bytes(), np.uint8)
+    except OSError as error:
+        raise CollectionError(f"{folder / name} cannot be read ({error}); build the index again") from error
+    whole = len(packed) == -(-count // 8)
+    if not whole or name != f"{uuid.uuid5(uuid.NAMESPACE_OID, packed.tobytes().hex()).hex}-{count}.alive":
+        raise CollectionError(f"{folder / name} is damaged; build the index again")
+    return np.unpackbits(packed, count=count).astype(bool)
