@@ -24,8 +24,8 @@ from bowerbird.collection.snapshot import Snapshot
 from bowerbird.encoders import token_counter
 from bowerbird.pipeline.default import default_pipeline
 from bowerbird.pipeline.group import Group
-from bowerbird.pipeline.rerank import LateInteraction
-from bowerbird.pipeline.retrieve import Lexical, Nearest
+from bowerbird.pipeline.late import LateInteraction
+from bowerbird.pipeline.retrieve import Dense, Lexical
 from bowerbird.pipeline.stage import Stage
 from bowerbird.ranking import Ranking
 from bowerbird.readers.base import ReadOptions
@@ -39,9 +39,9 @@ def pipelines(snapshot: Snapshot) -> dict[str, Stage]:
     tokens = LateInteraction(snapshot)
     return {
         "BM25": Lexical(snapshot) >> group,
-        "dense": Nearest(snapshot, "text") >> group,
-        "late interaction": 0 * (Nearest(snapshot, "text") % 100) >> tokens >> group,
-        "picture": Nearest(snapshot, "image") >> group,
+        "dense": Dense(snapshot, "text") >> group,
+        "late interaction": 0 * (Dense(snapshot, "text") % 100) >> tokens >> group,
+        "picture": Dense(snapshot, "image") >> group,
         "default": default_pipeline(snapshot, "none"),
     }
 

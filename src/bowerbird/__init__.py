@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from bowerbird.embeddings import Binary, Dense, Embedding, MultiVector, Sparse
     from bowerbird.errors import BowerbirdError
     from bowerbird.evaluate.benchmark import Benchmark
     from bowerbird.evaluate.experiment import experiment
     from bowerbird.evaluate.fill import fill
     from bowerbird.items import Audio, Image, Item, Locator, Query, Table, Text, Video
     from bowerbird.library import Library, open
+    from bowerbird.pipeline.check import check
+    from bowerbird.pipeline.fusion import comb, rrf
+    from bowerbird.pipeline.group import Group
+    from bowerbird.pipeline.late import LateInteraction
+    from bowerbird.pipeline.retrieve import Dense, Lexical
+    from bowerbird.pipeline.stage import Stage
     from bowerbird.ranking import Ranking
 
 _HOME = {
-    "Binary": "embeddings",
-    "Dense": "embeddings",
-    "Embedding": "embeddings",
-    "MultiVector": "embeddings",
-    "Sparse": "embeddings",
     "BowerbirdError": "errors",
     "Benchmark": "evaluate.benchmark",
     "experiment": "evaluate.experiment",
@@ -34,33 +34,44 @@ _HOME = {
     "Table": "items",
     "Text": "items",
     "Video": "items",
-    "Ranking": "ranking",
     "Library": "library",
     "open": "library",
+    "comb": "pipeline.fusion",
+    "rrf": "pipeline.fusion",
+    "Group": "pipeline.group",
+    "LateInteraction": "pipeline.late",
+    "Dense": "pipeline.retrieve",
+    "Lexical": "pipeline.retrieve",
+    "Stage": "pipeline.stage",
+    "check": "pipeline.check",
+    "Ranking": "ranking",
 }
 
 __all__ = [
     "Audio",
     "Benchmark",
-    "Binary",
     "BowerbirdError",
     "Dense",
-    "Embedding",
+    "Group",
     "Image",
     "Item",
+    "LateInteraction",
+    "Lexical",
     "Library",
     "Locator",
-    "MultiVector",
     "Query",
     "Ranking",
-    "Sparse",
+    "Stage",
     "Table",
     "Text",
     "Video",
     "__version__",
+    "check",
+    "comb",
     "experiment",
     "fill",
     "open",
+    "rrf",
 ]
 
 

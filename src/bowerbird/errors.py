@@ -45,3 +45,11 @@ class ChatError(BowerbirdError):
 
 class EvaluationError(BowerbirdError):
     """A ranking, its judgements or the name of a measure cannot be evaluated as they are."""
+
+
+class RankingError(BowerbirdError, ValueError):
+    """Queries, hits and scores do not make a ranking."""
+
+
+class PipelineError(BowerbirdError):
+    """A pipeline cannot run as it is composed, or on what it was given."""

@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from bowerbird.collection import AddReport, Collection, ReembedReport
 from bowerbird.collection.progress import Progress
 from bowerbird.collection.reembed import Advance
@@ -17,10 +15,10 @@ from bowerbird.collection.snapshot import Snapshot
 from bowerbird.items import Item, Modality, Query, QueryLike
 from bowerbird.pipeline.answer import answer
 from bowerbird.pipeline.default import default_pipeline
-from bowerbird.pipeline.evidence import find_evidence
 from bowerbird.pipeline.group import Level
+from bowerbird.pipeline.hits import show_hits
 from bowerbird.pipeline.media import expand, understood
-from bowerbird.pipeline.results import Answer, Hit, Results
+from bowerbird.pipeline.results import Answer, Results
 from bowerbird.ranking import Ranking
 
 if TYPE_CHECKING:
@@ -56,6 +54,10 @@ class Library:
         advance: is told how many items are done, and how many there are.
         """
         return self.collection.reembed(fields, jobs=jobs, advance=advance)
+
+    def snapshot(self) -> Snapshot:
+        """The library as it is now; what is added later does not change it."""
+        return self.collection.snapshot()
 
     def search(
         self,
@@ -114,34 +116,6 @@ class Library:
         """
         results = self.search(question, k, where=where)
         return answer(self.collection.snapshot(), results, chat, show)
-
-
-def show_hits(snapshot: Snapshot, ranking: Ranking) -> list[tuple[Hit, ...]]:
-    """Hits as people see them, a tuple per query."""
-    rows = snapshot.rows_of(ranking.ids)
-    places = rows if ranking.places is None else snapshot.rows_of(ranking.places)
-    wanted, number_of = np.unique(np.concatenate([rows, places]), return_inverse=True)
-    found = snapshot.items(wanted)
-    items, best = [found[n] for n in number_of[: len(rows)]], [found[n] for n in number_of[len(rows) :]]
-    evidence = find_evidence(snapshot, ranking, places, best)
-    hits: list[tuple[Hit, ...]] = []
-    for number in range(len(ranking)):
-        span = range(ranking.offsets[number], ranking.offsets[number + 1])
-        hits.append(
-            tuple(
-                Hit(
-                    rank,
-                    float(ranking.scores[row]),
-                    items[row],
-                    best[row],
-                    {name: float(scores[row]) for name, scores in ranking.matched.items() if not np.isnan(scores[row])},
-                    evidence[row],
-                    snapshot.thumbnail(int(rows[row])),
-                )
-                for rank, row in enumerate(span, 1)
-            )
-        )
-    return hits
 
 
 def open(path: str | Path = "library", *, fields: Mapping[str, str] | None = None, create: bool = True) -> Library:

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bowerbird.items import Query
+from bowerbird.errors import RankingError
+from bowerbird.items import Item, Query, QueryLike
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Scores = NDArray[np.float32]
+
+
+class Store(Protocol):
+    """Where the ids of hits are looked up: a collection at one version."""
+
+    def rows_of(self, ids: Sequence[str] | NDArray[Any]) -> NDArray[np.int64]:
+        """Rows of items by id; -1 where there is no such item."""
+        ...
+
+    def items(self, rows: NDArray[np.int64]) -> list[Item]: ...
+
+    def where(self, expression: str) -> NDArray[np.bool_]:
+        """The rows that a filter expression selects."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +40,9 @@ class Ranking:
     scores: float32, total hits.
     matched: per source of evidence ("lexical", "text", "image", "tokens", …) its own score, NaN where it has none.
     places: item ids of the best place inside each hit (a passage on a page), after grouping; None before.
+    store: where the ids are looked up; None for runs that come from elsewhere.
+
+    Raises RankingError if the columns do not fit together or a score is not a number.
     """
 
     queries: tuple[Query, ...]
@@ -33,15 +51,24 @@ class Ranking:
     scores: Scores
     matched: Mapping[str, Scores] = field(default_factory=dict)
     places: NDArray[Any] | None = None
+    store: Store | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.offsets) != len(self.queries) + 1:
-            raise ValueError(
+            raise RankingError(
                 f"{len(self.queries)} queries need {len(self.queries) + 1} offsets, got {len(self.offsets)}"
             )
-        if len(self.ids) != len(self.scores) or self.offsets[-1] != len(self.ids):
-            raise ValueError(
-                f"offsets end at {self.offsets[-1]}, but there are {len(self.ids)} ids and {len(self.scores)} scores"
+        if self.offsets[0] != 0 or (np.diff(self.offsets) < 0).any():
+            raise RankingError(f"offsets start at 0 and never fall, got {self.offsets[:5].tolist()}…")
+        if self.offsets[-1] != len(self.ids):
+            raise RankingError(f"offsets end at {self.offsets[-1]}, but there are {len(self.ids)} ids")
+        _require_columns(self.ids, self.scores, self.matched, self.places)
+        unknown = np.flatnonzero(np.isnan(self.scores))
+        if len(unknown):
+            query = int(np.searchsorted(self.offsets, unknown[0], side="right")) - 1
+            raise RankingError(
+                f"hit {str(self.ids[unknown[0]])!r} of query {query + 1} has no number as its score (NaN); "
+                f"leave such hits out or score them ({len(unknown)} in all)"
             )
 
     def __len__(self) -> int:
@@ -51,6 +78,11 @@ class Ranking:
     def query_of_hit(self) -> NDArray[np.int64]:
         """The query's number for every hit."""
         return np.repeat(np.arange(len(self.queries)), np.diff(self.offsets))
+
+    @property
+    def ranks(self) -> NDArray[np.int64]:
+        """The rank within its query for every hit, from 1."""
+        return np.arange(len(self.ids)) - np.repeat(self.offsets[:-1], np.diff(self.offsets)) + 1
 
     def hits(self, query: int) -> list[tuple[str, float]]:
         """(item id, score) of one query, best first."""
@@ -63,6 +95,21 @@ class Ranking:
         return cls(tuple(queries), np.zeros(len(queries) + 1, np.int64), np.empty(0, object), np.empty(0, np.float32))
 
     @classmethod
+    def from_scores(cls, queries: Sequence[QueryLike], scores: Sequence[Mapping[str, float]]) -> Ranking:
+        """From one {item id: score} per query, in any order. Raises RankingError if there is not one for each."""
+        if len(queries) != len(scores):
+            raise RankingError(f"{len(queries)} queries, but hits of {len(scores)}: give one mapping per query")
+        counts = [len(found) for found in scores]
+        names = [name for found in scores for name in found]
+        values = [value for found in scores for value in found.values()]
+        return cls.from_hits(
+            [Query.of(query) for query in queries],
+            np.repeat(np.arange(len(queries)), counts),
+            np.array(names, object),
+            np.array(values, np.float32),
+        )
+
+    @classmethod
     def from_hits(
         cls,
         queries: Sequence[Query],
@@ -71,8 +118,18 @@ class Ranking:
         scores: Scores,
         matched: Mapping[str, Scores] | None = None,
         places: NDArray[Any] | None = None,
+        store: Store | None = None,
     ) -> Ranking:
-        """From flat columns in any order: sorted by query, then score (high first), then id, so ties are stable."""
+        """From flat columns in any order: sorted by query, then score (high first), then id, so ties are stable.
+
+        query: the query's number for every hit. Raises RankingError if the columns do not fit together.
+        """
+        _require_columns(ids, scores, {"query": query, **(matched or {})}, places)
+        if len(query) and not 0 <= query.min() <= query.max() < len(queries):
+            raise RankingError(
+                f"a hit belongs to query number {query.max() if query.min() >= 0 else query.min()}, "
+                f"but there are {len(queries)} queries, numbered from 0"
+            )
         order = np.lexsort((ids.astype(str), -scores, query))
         counts = np.bincount(query, minlength=len(queries))
         return cls(
@@ -82,6 +139,14 @@ class Ranking:
             scores[order].astype(np.float32),
             {name: column[order] for name, column in (matched or {}).items()},
             None if places is None else places[order],
+            store,
+        )
+
+    def rescored(self, scores: Scores, **matched: Scores) -> Ranking:
+        """The same hits with other scores, sorted by them, and with further columns of evidence."""
+        columns = {**self.matched, **matched}
+        return Ranking.from_hits(
+            self.queries, self.query_of_hit, self.ids, scores, columns, self.places, store=self.store
         )
 
     def take(self, hits: NDArray[Any]) -> Ranking:
@@ -99,15 +164,13 @@ class Ranking:
 
     def top(self, k: int) -> Ranking:
         """The first k hits of every query."""
-        rank = np.arange(len(self.ids)) - np.repeat(self.offsets[:-1], np.diff(self.offsets))
-        return self.take(rank < k)
+        return self.take(self.ranks <= k)
 
     def to_arrow(self) -> pa.Table:
         """Columns query (number), rank (from 1), id, score and one per source of evidence."""
         import pyarrow as pa
 
-        rank = np.arange(len(self.ids)) - np.repeat(self.offsets[:-1], np.diff(self.offsets)) + 1
-        columns = {"query": self.query_of_hit, "rank": rank, "id": self.ids.astype(str), "score": self.scores}
+        columns = {"query": self.query_of_hit, "rank": self.ranks, "id": self.ids.astype(str), "score": self.scores}
         return pa.table({**columns, **self.matched})
 
     def to_trec(self, query_ids: Sequence[str], tag: str = "bowerbird") -> str:
@@ -122,20 +185,43 @@ class Ranking:
     def from_trec(cls, lines: Iterable[str], queries: Mapping[str, Query]) -> Ranking:
         """Read a TREC run; hits of queries that are not named are left out.
 
-        Raises ValueError with the number of a malformed line.
+        Raises RankingError with the number of a line that is malformed, or names a hit of its query again.
         """
         number = {name: row for row, name in enumerate(queries)}
-        query, ids, scores = [], [], []
+        found: list[dict[str, float]] = [{} for _ in queries]
         for count, line in enumerate(lines, 1):
-            fields = line.split()
-            if len(fields) != 6:
-                raise ValueError(
-                    f"line {count} of the run: expected 6 columns (qid Q0 docid rank score tag), got {len(fields)}"
-                )
-            if fields[0] in number:
-                query.append(number[fields[0]])
-                ids.append(fields[2])
-                scores.append(float(fields[4]))
-        return cls.from_hits(
-            list(queries.values()), np.array(query, np.int64), np.array(ids, object), np.array(scores, np.float32)
+            name, hit, score = _trec_line(line, count)
+            if name in number:
+                hits = found[number[name]]
+                if hit in hits:
+                    raise RankingError(f"line {count} of the run: {hit!r} is a hit of query {name!r} already")
+                hits[hit] = score
+        return cls.from_scores(list(queries.values()), found)
+
+
+def _trec_line(line: str, count: int) -> tuple[str, str, float]:
+    """Query id, item id and score."""
+    fields = line.split()
+    if len(fields) != 6:
+        raise RankingError(
+            f"line {count} of the run: expected 6 columns (qid Q0 docid rank score tag), got {len(fields)}"
         )
+    try:
+        score = float(fields[4])
+    except ValueError:
+        score = float("nan")
+    if score != score:
+        raise RankingError(f"line {count} of the run: column 5 (score) must be a number, got {fields[4]!r}")
+    return fields[0], fields[2], score
+
+
+def _require_columns(
+    ids: NDArray[Any], scores: Scores, columns: Mapping[str, NDArray[Any]], places: NDArray[Any] | None
+) -> None:
+    """All columns have one entry per hit."""
+    lengths = {"scores": len(scores), **{name: len(column) for name, column in columns.items()}}
+    if places is not None:
+        lengths["places"] = len(places)
+    for name, length in lengths.items():
+        if length != len(ids):
+            raise RankingError(f"there are {len(ids)} ids, but {name!r} has {length} entries; give one per hit")

@@ -6,8 +6,8 @@ from functools import reduce
 
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.pipeline.group import Group, Level
-from bowerbird.pipeline.rerank import LateInteraction
-from bowerbird.pipeline.retrieve import Lexical, Nearest
+from bowerbird.pipeline.late import LateInteraction
+from bowerbird.pipeline.retrieve import Dense, Lexical
 from bowerbird.pipeline.stage import Stage
 
 LEXICAL = 1.25
@@ -21,6 +21,8 @@ def default_pipeline(snapshot: Snapshot, level: Level = "page", depth: int = 100
     sources: list[Stage] = [LEXICAL * Lexical(snapshot)]
     for field in snapshot.fields:
         weight = DENSE if field == "text" else PICTURE
-        sources.append(weight * Nearest(snapshot, field))
+        sources.append(weight * Dense(snapshot, field))
     candidates = reduce(lambda left, right: left | right, sources)
-    return candidates >> LateInteraction(snapshot, depth) >> Group(snapshot, level)
+    if "text" in snapshot.fields:
+        candidates = candidates >> LateInteraction(snapshot, depth)
+    return candidates >> Group(snapshot, level)

@@ -1,65 +1,90 @@
-"""Several rankings of the same queries into one: weighted sums and reciprocal rank fusion."""
+"""Stages that fuse the rankings of others: reciprocal rank fusion and the Comb family.
+
+Scores of unlike stages are put on one scale by `Normalise` first; reciprocal ranks need no scale.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from bowerbird.errors import PipelineError
+from bowerbird.pipeline import merge
+from bowerbird.pipeline.stage import Composite, Stage
+from bowerbird.ranking import Ranking
 
-from bowerbird.ranking import Ranking, Scores
+K = 60
+"""Of reciprocal rank fusion, as its authors chose it; a larger one levels the ranks."""
 
+Rule: TypeAlias = Literal["mnz", "anz", "max", "min", "med"]
 
-def combine(rankings: Sequence[Ranking], weights: Sequence[float], *, need_all: bool = False) -> Ranking:
-    """Weighted sum of scores per (query, item); an item that a ranking lacks counts 0 there.
-
-    `need_all` keeps only items that every ranking holds. Evidence columns are carried over.
-    """
-    first = rankings[0]
-    query = np.concatenate([ranking.query_of_hit for ranking in rankings])
-    names = np.concatenate([ranking.ids.astype(str) for ranking in rankings])
-    scores = np.concatenate(
-        [ranking.scores * np.float32(weight) for ranking, weight in zip(rankings, weights, strict=True)]
-    )
-    unique_ids, number = np.unique(names, return_inverse=True)
-    key = query * max(len(unique_ids), 1) + number
-    pairs, inverse, times = np.unique(key, return_inverse=True, return_counts=True)
-    pair_of_hit = inverse.astype(np.int64)
-    total = np.bincount(pair_of_hit, weights=scores, minlength=len(pairs)).astype(np.float32)
-    keep = times == len(rankings) if need_all else np.ones(len(pairs), bool)
-    matched = {
-        name: _spread([ranking.matched.get(name) for ranking in rankings], rankings, pair_of_hit, len(pairs))[keep]
-        for name in dict.fromkeys(name for ranking in rankings for name in ranking.matched)
-    }
-    if not len(pairs):
-        return Ranking.empty(first.queries)
-    return Ranking.from_hits(
-        first.queries,
-        (pairs // len(unique_ids))[keep],
-        unique_ids[pairs % len(unique_ids)][keep].astype(object),
-        total[keep],
-        matched,
-    )
+RULES: dict[Rule, merge.Reduction] = {
+    "mnz": merge.mnz,
+    "anz": merge.anz,
+    "max": merge.highest,
+    "min": merge.lowest,
+    "med": merge.median,
+}
 
 
-def _spread(
-    columns: Sequence[Scores | None], rankings: Sequence[Ranking], pair: NDArray[np.int64], count: int
-) -> Scores:
-    """One evidence column over all pairs: the value of the first ranking that has it, else NaN."""
-    flat = np.concatenate(
-        [
-            np.full(len(ranking.ids), np.nan, np.float32) if column is None else column
-            for column, ranking in zip(columns, rankings, strict=True)
-        ]
-    )
-    out = np.full(count, np.nan, np.float32)
-    known = ~np.isnan(flat)
-    out[pair[known][::-1]] = flat[known][::-1]
-    return out
+@dataclass(frozen=True)
+class ReciprocalRanks(Composite):
+    """Sum over stages of 1 / (k + rank) (Cormack, Clarke and Büttcher, SIGIR 2009); made by `rrf`."""
+
+    k: int = K
+
+    def run(self, ranking: Ranking) -> Ranking:
+        found = [merge.reciprocal_ranks(stage.run(ranking), self.k) for stage in self.stages]
+        table = merge.merge(found, ranking.queries)
+        return table.ranking(merge.total(table.scores))
+
+    def __repr__(self) -> str:
+        k = "" if self.k == K else f", k={self.k}"
+        return f"rrf({', '.join(map(repr, self.stages))}{k})"
+
+    @property
+    def label(self) -> str:
+        return "rrf" if self.k == K else f"rrf k={self.k}"
 
 
-def reciprocal_ranks(ranking: Ranking, k: int = 60) -> Ranking:
-    """Scores replaced by 1 / (k + rank) (Cormack, Clarke and Büttcher, SIGIR 2009)."""
-    rank = np.arange(len(ranking.ids)) - np.repeat(ranking.offsets[:-1], np.diff(ranking.offsets)) + 1
-    return replace(ranking, scores=(1.0 / (k + rank)).astype(np.float32))
+@dataclass(frozen=True)
+class Comb(Composite):
+    """Scores of several stages combined by a rule of Fox and Shaw (TREC-2, 1994); made by `comb`."""
+
+    rule: Rule
+
+    def run(self, ranking: Ranking) -> Ranking:
+        table = merge.merge([stage.run(ranking) for stage in self.stages], ranking.queries)
+        return table.ranking(RULES[self.rule](table.scores))
+
+    def __repr__(self) -> str:
+        return f"comb({self.rule!r}, {', '.join(map(repr, self.stages))})"
+
+    @property
+    def label(self) -> str:
+        return f"comb {self.rule}"
+
+
+def rrf(*stages: Stage, k: int = K) -> Stage:
+    """Reciprocal rank fusion of two or more stages: only ranks count, so scores need no common scale."""
+    if k < 0:
+        raise PipelineError(f"rrf takes k >= 0, got {k}")
+    return ReciprocalRanks(_some(stages, "rrf"), k)
+
+
+def comb(rule: Rule, *stages: Stage) -> Stage:
+    """Fusion of scores: CombMNZ ("mnz"), CombANZ ("anz"), CombMAX, CombMIN, CombMED; CombSUM is `a + b`."""
+    if rule not in RULES:
+        raise PipelineError(f"unknown rule {rule!r}: choose one of {', '.join(RULES)}; for sums write a + b")
+    return Comb(_some(stages, "comb"), rule)
+
+
+def _some(stages: tuple[Stage, ...], name: str) -> tuple[Stage, ...]:
+    if not stages:
+        raise PipelineError(f"{name} needs stages to fuse: {name}(Lexical(library), Dense(library, 'text'))")
+    for stage in stages:
+        if not isinstance(stage, Stage):
+            raise PipelineError(
+                f"{name} fuses stages, got {type(stage).__name__}: write {name}(a, b), not {name}([a, b])"
+            )
+    return stages

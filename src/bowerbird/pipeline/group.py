@@ -7,31 +7,31 @@ from typing import Literal
 
 import numpy as np
 
-from bowerbird.collection.snapshot import Snapshot
-from bowerbird.pipeline.stage import Stage
+from bowerbird.pipeline.source import rows_of
+from bowerbird.pipeline.stage import Names, Over
 from bowerbird.ranking import Ranking
 
 Level = Literal["page", "document", "none"]
 
 
 @dataclass(frozen=True)
-class Group(Stage):
+class Group(Over):
     """One hit per group, with the score of its best member, which stays known as the hit's place.
 
     level "page": the page, slide, photo or shot that a hit belongs to; "document": the whole file.
     Evidence columns hold the best value in the group.
     """
 
-    snapshot: Snapshot
     level: Level = "page"
 
-    def __call__(self, ranking: Ranking) -> Ranking:
+    def run(self, ranking: Ranking) -> Ranking:
         if self.level == "none" or not len(ranking.ids):
             return ranking
-        leader = self.snapshot.groups if self.level == "page" else self.snapshot.documents
-        group = leader[self.snapshot.rows_of(ranking.ids)]
+        snapshot = self.snapshot
+        leader = snapshot.groups if self.level == "page" else snapshot.documents
+        group = leader[rows_of(snapshot, ranking.ids, self)]
         query = ranking.query_of_hit
-        key = query * len(self.snapshot.ids) + group
+        key = query * len(snapshot) + group
         # hits are sorted best first within a query, so the first of every key is its best member
         _, first, group_of_hit = np.unique(key, return_index=True, return_inverse=True)
         matched = {}
@@ -42,11 +42,16 @@ class Group(Stage):
         return Ranking.from_hits(
             ranking.queries,
             query[first],
-            self.snapshot.ids[group[first]],
+            snapshot.ids[group[first]],
             ranking.scores[first],
             matched,
-            ranking.ids[first],
+            (ranking.ids if ranking.places is None else ranking.places)[first],
+            snapshot,
         )
+
+    @property
+    def needs(self) -> Names:
+        return frozenset({"hits"})
 
     def __repr__(self) -> str:
         return f"Group({self.level!r})"

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bowerbird import embeddings
 from bowerbird.collection.snapshot import Snapshot
-from bowerbird.embeddings import Dense
+from bowerbird.errors import PipelineError
 from bowerbird.items import MODALITY_OF, Image, Parts, Query
-from bowerbird.pipeline.stage import Stage
+from bowerbird.pipeline.stage import Names, Over
 from bowerbird.ranking import Ranking
 
 SAMPLE = 1000
@@ -31,47 +32,70 @@ Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Lexical(Stage):
-    """BM25 over the words of all items."""
+RETRIEVED: Names = frozenset({"hits", "items"})
+"""What a first stage gives."""
 
-    snapshot: Snapshot
+
+@dataclass(frozen=True)
+class Lexical(Over):
+    """BM25 over the words of all items, up to k hits of each query."""
+
     k: int = 200
 
-    def __call__(self, ranking: Ranking) -> Ranking:
+    def run(self, ranking: Ranking) -> Ranking:
+        snapshot = self.snapshot
         texts = [words_of(query) for query in ranking.queries]
         rows, raw = np.full((len(texts), self.k), -1, np.int64), np.zeros((len(texts), self.k), np.float32)
-        for numbers, mask in by_filter(self.snapshot, ranking.queries):
-            rows[numbers], raw[numbers] = self.snapshot.lexical([texts[n] for n in numbers], self.k, mask)
-        ceiling = np.sqrt(np.maximum(self.snapshot.lexical_ceiling(texts), 1e-6))
-        return to_ranking(self.snapshot, ranking.queries, "lexical", rows, (raw / ceiling[:, None]).astype(np.float32))
+        for numbers, mask in by_filter(snapshot, ranking.queries):
+            rows[numbers], raw[numbers] = snapshot.lexical([texts[n] for n in numbers], self.k, mask)
+        ceiling = np.sqrt(np.maximum(snapshot.lexical_ceiling(texts), 1e-6))
+        return to_ranking(snapshot, ranking.queries, "lexical", rows, (raw / ceiling[:, None]).astype(np.float32))
+
+    @property
+    def gives(self) -> Names:
+        return RETRIEVED
 
     def __repr__(self) -> str:
         return "Lexical"
 
 
 @dataclass(frozen=True)
-class Nearest(Stage):
-    """Items whose vector in a field has the highest inner product with the query's."""
+class Dense(Over):
+    """Items whose vector in a field has the highest inner product with the query's, up to k of each query.
 
-    snapshot: Snapshot
+    Queries with no part that the field's encoder takes get no hits.
+    """
+
     field: str
     k: int = 200
 
-    def __call__(self, ranking: Ranking) -> Ranking:
-        queries = query_vectors(self.snapshot, self.field, ranking.queries)
-        rows, raw = np.full((len(queries), self.k), -1, np.int64), np.zeros((len(queries), self.k), np.float32)
-        for numbers, mask in by_filter(self.snapshot, ranking.queries):
-            some = Dense(queries.vectors[numbers])
-            rows[numbers], raw[numbers] = self.snapshot.dense(self.field, some, self.k, mask)
-        rows[~queries.vectors.any(axis=1)] = -1  # nothing in the query that this field understands
-        mean, deviation = chance(queries, self.snapshot.sample(self.field, SAMPLE))
-        return to_ranking(
-            self.snapshot, ranking.queries, self.field, rows, ((raw - mean) / deviation).astype(np.float32)
+    def run(self, ranking: Ranking) -> Ranking:
+        snapshot = self.snapshot
+        return nearest(
+            snapshot, self.field, ranking.queries, query_vectors(snapshot, self.field, ranking.queries), self.k
         )
 
+    @property
+    def needs(self) -> Names:
+        return frozenset({f"field {self.field!r}"})
+
+    @property
+    def gives(self) -> Names:
+        return RETRIEVED
+
     def __repr__(self) -> str:
-        return f"Nearest({self.field!r})"
+        return f"Dense({self.field!r})"
+
+
+def nearest(snapshot: Snapshot, field: str, queries: Sequence[Query], vectors: embeddings.Dense, k: int) -> Ranking:
+    """Up to k items per query by inner product with its vector, calibrated; queries without a vector get none."""
+    rows, raw = np.full((len(vectors), k), -1, np.int64), np.zeros((len(vectors), k), np.float32)
+    for numbers, mask in by_filter(snapshot, queries):
+        some = embeddings.Dense(vectors.vectors[numbers])
+        rows[numbers], raw[numbers] = snapshot.dense(field, some, k, mask)
+    rows[~vectors.vectors.any(axis=1)] = -1
+    mean, deviation = chance(vectors, snapshot.sample(field, SAMPLE))
+    return to_ranking(snapshot, queries, field, rows, ((raw - mean) / deviation).astype(np.float32))
 
 
 def words_of(query: Query) -> str:
@@ -80,18 +104,21 @@ def words_of(query: Query) -> str:
     return "" if any(isinstance(part, Image) for part in query.parts) else query.text
 
 
-def query_vectors(snapshot: Snapshot, field: str, queries: Sequence[Query]) -> Dense:
+def query_vectors(snapshot: Snapshot, field: str, queries: Sequence[Query]) -> embeddings.Dense:
     """n × dim query vectors of a field; zero rows for queries with no part that its encoder takes."""
     encoder = snapshot.encoder(field)
     pictured = "image" in encoder.inputs
     parts: list[Parts] = [query.parts if pictured or words_of(query) else () for query in queries]
     vectors = encoder.encode_queries(parts).dense
     if vectors is None:
-        raise ValueError(f"field {field!r} has no dense vectors: its encoder gives token vectors only")
+        raise PipelineError(
+            f"field {field!r} has no dense vectors, as {encoder.id.spec!r} gives token vectors only: "
+            f"search it by LateInteraction, or give the field another encoder with Library.reembed"
+        )
     return vectors
 
 
-def chance(queries: Dense, sample: Dense) -> tuple[Scores, Scores]:
+def chance(queries: embeddings.Dense, sample: embeddings.Dense) -> tuple[Scores, Scores]:
     """Mean and deviation, n × 1 each, of every query's similarity to the sampled items."""
     if not len(sample):
         return np.zeros((len(queries), 1), np.float32), np.ones((len(queries), 1), np.float32)
@@ -128,4 +155,5 @@ def to_ranking(snapshot: Snapshot, queries: Sequence[Query], source: str, rows: 
     """n × k rows (-1 pads) with calibrated scores as a ranking, with the source as its one evidence column."""
     query, column = np.nonzero(rows >= 0)
     found = scores[query, column].astype(np.float32)
-    return Ranking.from_hits(queries, query.astype(np.int64), snapshot.ids[rows[query, column]], found, {source: found})
+    ids = snapshot.ids[rows[query, column]]
+    return Ranking.from_hits(queries, query.astype(np.int64), ids, found, {source: found}, store=snapshot)

@@ -10,9 +10,9 @@ import bowerbird as bb
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.pipeline.default import default_pipeline
 from bowerbird.pipeline.group import Group
+from bowerbird.pipeline.late import LateInteraction
 from bowerbird.pipeline.media import expand
-from bowerbird.pipeline.rerank import LateInteraction
-from bowerbird.pipeline.retrieve import Lexical, Nearest
+from bowerbird.pipeline.retrieve import Dense, Lexical
 from bowerbird.ranking import Ranking
 
 TEXTS = {
@@ -49,8 +49,8 @@ def names(ranking: Ranking, query: int = 0) -> list[str]:
 
 
 def test_stages_print_as_expressions(snapshot: Snapshot) -> None:
-    pipeline = (0.5 * Lexical(snapshot) | Nearest(snapshot, "text")) % 7 >> LateInteraction(snapshot) >> Group(snapshot)
-    expected = "(0.5 * Lexical | Nearest('text')) % 7 >> LateInteraction >> Group('page')"
+    pipeline = (0.5 * Lexical(snapshot) | Dense(snapshot, "text")) % 7 >> LateInteraction(snapshot) >> Group(snapshot)
+    expected = "(0.5 * Lexical | Dense('text')) % 7 >> LateInteraction >> Group('page')"
     assert repr(pipeline) == expected
 
 
@@ -58,14 +58,14 @@ def test_every_source_finds_what_it_can(snapshot: Snapshot) -> None:
     queries = ask("stone bridge", "Wie viele Bücher darf man ausleihen?")
     assert names(Lexical(snapshot)(queries))[0] in ("bridge", "bridge-2")
     assert names(Lexical(snapshot)(queries), 1) == []
-    assert names(Nearest(snapshot, "text")(queries), 1)[0] == "loan"
-    reranked = (Nearest(snapshot, "text") >> LateInteraction(snapshot))(queries)
+    assert names(Dense(snapshot, "text")(queries), 1)[0] == "loan"
+    reranked = (Dense(snapshot, "text") >> LateInteraction(snapshot))(queries)
     assert names(reranked, 1)[0] == "loan"
     assert "tokens" in reranked.matched
 
 
 def test_operators(snapshot: Snapshot) -> None:
-    words, meaning = Lexical(snapshot), Nearest(snapshot, "text")
+    words, meaning = Lexical(snapshot), Dense(snapshot, "text")
     queries = ask("stone bridge")
     assert set(names((words & meaning)(queries))) == set(names(words(queries)))
     assert set(names((words | meaning)(queries))) == set(names(meaning(queries)))
@@ -92,18 +92,18 @@ def test_batches_give_what_single_queries_give(snapshot: Snapshot) -> None:
 
 
 def test_words_that_go_with_a_picture_do_not_search_text(snapshot: Snapshot) -> None:
-    picture = bb.Image(str(Path(__file__).parents[1] / "examples/photos/photo-01.jpg"))
+    picture = bb.Image(str(Path(__file__).parents[2] / "examples/photos/photo-01.jpg"))
     query = Ranking.empty([bb.Query.of([picture, "stone bridge"])])
     assert names(default_pipeline(snapshot)(query)) == []
 
 
 def test_a_sound_without_words_says_what_to_do(tmp_path: Path) -> None:
-    sound = Path(__file__).parents[1] / "examples/sounds/bell.oga"
+    sound = Path(__file__).parents[2] / "examples/sounds/bell.oga"
     with pytest.raises(bb.BowerbirdError, match=r"no words were recognised in bell\.oga"):
         expand(bb.Query.of(bb.Audio(str(sound))), frozenset({"text"}))
 
 
 def test_a_film_is_asked_by_its_key_frames() -> None:
-    film = Path(__file__).parents[1] / "examples/video/big-buck-bunny.webm"
+    film = Path(__file__).parents[2] / "examples/video/big-buck-bunny.webm"
     query = expand(bb.Query.of(bb.Video(str(film), 16.0, 20.0)), frozenset({"text", "image"}))
     assert sum(isinstance(part, bb.Image) for part in query.parts) == 1
