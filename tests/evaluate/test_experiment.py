@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bowerbird as bb
-from bowerbird.errors import EvaluationError
+from bowerbird.errors import EvaluationError, RankingError
 from bowerbird.evaluate import Benchmark, Results, evaluate, experiment
 from bowerbird.ranking import Ranking
 from tests.evaluate.made import Found, benchmark, passage, ranking
@@ -149,9 +149,8 @@ def test_duplicate_hits() -> None:
 
 
 def test_scores_that_are_no_numbers() -> None:
-    run = ranking({"q": {"a": float("nan"), "b": 1.0}})
-    with pytest.raises(EvaluationError, match="1 hits have NaN for a score, such as 'a' of query 'q'"):
-        evaluate(run, {"q": {"a": 1}}, ["RR"])
+    with pytest.raises(RankingError, match=r"hit 'a' of query 1 has no number as its score \(NaN\)"):
+        ranking({"q": {"a": float("nan"), "b": 1.0}})
     assert evaluate(ranking({"q": {"a": float("inf"), "b": 1.0}}), {"q": {"a": 1}}, ["RR"])["RR"] == 1
 
 

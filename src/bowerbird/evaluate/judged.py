@@ -103,7 +103,6 @@ def judge(ranking: Ranking, query_ids: Sequence[str], qrels: Qrels, catalogue: C
     rows = [row for row, name in enumerate(query_ids) if qrels.get(name)]
     ranking = select(ranking, rows)
     names = tuple(query_ids[row] for row in rows)
-    check_scores(ranking, names)
     encoded = _encoded(ranking.ids)
     ranking, codes = _trec_order(ranking, encoded)
     key = ranking.query_of_hit * max(len(encoded.dictionary), 1) + codes
@@ -138,17 +137,6 @@ def check_queries(ranking: Ranking, query_ids: Sequence[str], qrels: Qrels) -> N
         raise EvaluationError(
             f"{len(unknown)} of {len(qrels)} judged queries are not among the queries, such as {min(unknown)!r}; "
             f"take queries and qrels of the same split"
-        )
-
-
-def check_scores(ranking: Ranking, query_ids: Sequence[str]) -> None:
-    """Scores are numbers, so that they give an order. Raises EvaluationError."""
-    bad = np.flatnonzero(np.isnan(ranking.scores))
-    if len(bad):
-        name = query_ids[int(ranking.query_of_hit[bad[0]])]
-        raise EvaluationError(
-            f"{len(bad)} hits have NaN for a score, such as {ranking.ids[bad[0]]!r} of query {name!r}; "
-            f"leave such hits out, or give them the lowest score"
         )
 
 

@@ -46,7 +46,7 @@ def evaluate(
     query_ids: the id of every query of the ranking; without it, they are the queries of the benchmark (or of the
     qrels), in their order.
     Judged queries without hits score 0; queries without judgements are left out.
-    Raises EvaluationError for duplicate hits, NaN scores, unknown queries and unknown measures.
+    Raises EvaluationError for duplicate hits, unknown queries and unknown measures.
     """
     benchmark = truth if isinstance(truth, Benchmark) else None
     catalogue = Catalogue(benchmark) if benchmark else None
