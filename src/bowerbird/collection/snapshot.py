@@ -15,7 +15,7 @@ from bowerbird.collection.batch import Tokens, read_picture
 from bowerbird.collection.derived import Derived, open_or_build
 from bowerbird.collection.filters import columns_of, evaluate, parse
 from bowerbird.collection.identity import Fields, opened
-from bowerbird.collection.schema import from_row
+from bowerbird.collection.schema import FileInfo, from_row
 from bowerbird.embeddings import Dense, Embedding, MultiVector
 from bowerbird.index import kernels
 from bowerbird.index.analysis import matching_words, query_terms
@@ -248,6 +248,12 @@ class Snapshot:
         """Whole items, their pictures as thumbnails."""
         found = self._dataset.take(rows.tolist()).to_pylist() if len(rows) else []
         return [from_row(row, self.thumbnail(int(number))) for row, number in zip(found, rows, strict=True)]
+
+    def files(self, rows: Rows) -> list[FileInfo]:
+        """The file that each row came from."""
+        names = ["path", "digest", "size", "modified"]
+        found = self._dataset.take(rows.tolist(), columns=names).to_pylist() if len(rows) else []
+        return [FileInfo(**row) for row in found]
 
     def thumbnail(self, row: int) -> bytes | None:
         """The picture of an item as WebP, at most 384 pixels a side."""

@@ -1,0 +1,1 @@
+"""A collection served: REST for programs and pages, MCP for assistants."""
