@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.engine.arrays import Floats, Ids, Offsets
+from bowerbird import embeddings
 from bowerbird.embeddings import MultiVector
+from bowerbird.index.dense import DenseIndex
 from bowerbird.index.multivector import MultiVectorIndex
 from bowerbird.index.multivector.codec import Bits
 
@@ -60,3 +62,25 @@ class Tokens2(Tokens):
 
     name = "bowerbird 2 bit"
     bits = 2
+
+
+class Dense:
+    """Single vectors: int8 lists, the best re-scored with float16."""
+
+    name = "bowerbird dense"
+
+    def build(self, vectors: Floats, offsets: Offsets, folder: Path) -> None:
+        DenseIndex.build(np.arange(len(vectors)), vectors).save(folder)
+
+    def open(self, vectors: Floats, offsets: Offsets, folder: Path) -> None:
+        self._index = DenseIndex.open(next(folder.glob("*.pack")))
+
+    def settings(self) -> Sequence[Recall]:
+        return tuple(Recall(share) for share in (0.8, 0.9, 0.95, 0.99))
+
+    def search(self, query: Floats, k: int, setting: Recall) -> Ids:
+        return self.search_batch([query], k, setting)[0]
+
+    def search_batch(self, queries: Sequence[Floats], k: int, setting: Recall) -> Sequence[Ids]:
+        found = self._index.search(embeddings.Dense(np.concatenate(queries)), k, recall=setting.recall)
+        return [keys[keys >= 0] for keys in found.keys]

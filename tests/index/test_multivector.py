@@ -79,6 +79,29 @@ def test_more_recall_costs_more() -> None:
         index.effort(1.5)
 
 
+def test_a_time_buys_candidates() -> None:
+    index = MultiVectorIndex.build(np.arange(1500), TOKENS)
+    bought = [index.effort(latency_ms=budget).candidates for budget in (0.001, 1.0, 10_000.0)]
+    assert bought == sorted(bought)
+    assert bought[0] < bought[-1] == 1500
+    found = index.search(QUERIES, 10, latency_ms=10_000.0)
+    assert found.keys[0, 0] == exact(TOKENS, np.asarray(QUERIES[0])).argmax()
+    with pytest.raises(ValueError, match="latency_ms"):
+        index.effort(latency_ms=0)
+
+
+def test_the_strategy_follows_size_or_the_caller(tmp_path: Path) -> None:
+    few = MultiVectorIndex.build(np.arange(50), documents(50))
+    assert few.stats().detail["strategy"] == "exact (auto)"
+    assert recall(few, documents(50), QUERIES) == 1.0
+    for strategy in ("exact", "pass", "lists"):
+        folder = tmp_path / strategy
+        MultiVectorIndex.build(np.arange(1500), TOKENS, strategy=strategy, folder=folder)
+        index = MultiVectorIndex.open(folder)
+        assert index.stats().detail["strategy"] == strategy
+        assert recall(index, TOKENS, QUERIES, recall=0.99) >= (0.99 if strategy == "exact" else 0.9)
+
+
 def test_the_same_input_gives_the_same_files(tmp_path: Path) -> None:
     for name in ("one", "two"):
         MultiVectorIndex.build(np.arange(200), documents(200), folder=tmp_path / name, threads=2)
@@ -105,8 +128,8 @@ def test_lists_reach_what_a_pass_reaches(monkeypatch: pytest.MonkeyPatch) -> Non
     passed = MultiVectorIndex.build(np.arange(1500), TOKENS)
     monkeypatch.setattr(segment, "LISTED", 100)
     listed = MultiVectorIndex.build(np.arange(1500), TOKENS)
-    assert listed.stats().detail["strategy"] == "lists"
-    assert passed.stats().detail["strategy"] == "pass"
+    assert listed.stats().detail["strategy"] == "lists (auto)"
+    assert passed.stats().detail["strategy"] == "pass (auto)"
     effort = Effort(60, 16)
     agree = [
         len(set(a) & set(b)) / 10

@@ -1,12 +1,13 @@
-"""How many candidates a recall takes on this collection, measured when the index is built.
+"""How many candidates a recall takes on this collection, and how long, measured when the index is built.
 
 Queries are not known yet, so documents stand for them: some tokens of a document, with noise. For each we look where
 the ten documents with the best MaxSim stand in the order by centroids; the recall at n candidates is the share of
-them among the first n.
+them among the first n. The same queries are timed with few and with many candidates, on the machine of the build.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from bowerbird.index import kernels
 from bowerbird.index.kernels import Query
-from bowerbird.index.multivector.search import interact, parts
+from bowerbird.index.multivector.search import Effort, interact, parts, search
 from bowerbird.index.multivector.segment import Model, Segment
 
 ASKED = 64
@@ -27,15 +28,22 @@ DEPTH = 4000
 """Documents whose MaxSim is computed to find the best ten."""
 TEN = 10
 LEAST = 40
+TIMED = 1000
+"""Candidates of a slow search, which is timed beside one of LEAST."""
 PROBES = 16
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """ranks: where true hits stood in the order by centroids, ascending. documents: among how many."""
+    """ranks: where true hits stood in the order by centroids, ascending. documents: among how many.
+
+    A search takes fixed_ms, which grows with the documents, and candidate_ms for every candidate: medians of processor time
+    """
 
     ranks: list[int]
     documents: int
+    fixed_ms: float
+    candidate_ms: float
     probes: int = PROBES
     """Lists to read per query token."""
 
@@ -47,8 +55,24 @@ class Calibration:
         if not 0 < recall <= 1:
             raise ValueError(f"recall must be above 0 and at most 1, got {recall}")
         at = min(int(np.ceil(recall * len(self.ranks))), len(self.ranks)) - 1
-        grown = max(1.0, documents / self.documents)
-        return max(LEAST, int(np.ceil((self.ranks[at] + 1) * grown)))
+        return max(LEAST, int(np.ceil((self.ranks[at] + 1) * self._grown(documents))))
+
+    def affordable(self, latency_ms: float, documents: int) -> int:
+        """How many candidates among `documents` can be scored in a time; LEAST if it is too short for any.
+
+        Raises ValueError unless latency_ms > 0.
+        """
+        if not latency_ms > 0:
+            raise ValueError(f"latency_ms must be above 0, got {latency_ms}")
+        left = latency_ms - self.fixed_ms * self._grown(documents)
+        return min(max(LEAST, int(left / max(self.candidate_ms, 1e-6))), max(documents, LEAST))
+
+    def milliseconds(self, candidates: int, documents: int) -> float:
+        """What a search with so many candidates is expected to take."""
+        return self.fixed_ms * self._grown(documents) + self.candidate_ms * candidates
+
+    def _grown(self, documents: int) -> float:
+        return max(1.0, documents / self.documents)
 
     def to_json(self) -> Mapping[str, Any]:
         return asdict(self)
@@ -58,11 +82,28 @@ def calibrate(segments: Sequence[Segment], model: Model, seed: int) -> Calibrati
     """Measure on the largest segment."""
     segment = max(segments, key=len)
     random = np.random.default_rng(seed)
-    ranks: list[int] = []
-    for document in random.permutation(len(segment))[:ASKED]:
-        query = Query.of(_question(_tokens(segment, int(document), model), random))
-        ranks += _ranks(segment, model, query)
-    return Calibration(sorted(ranks), len(segment))
+    chosen = random.permutation(len(segment))[:ASKED]
+    questions = [_question(_tokens(segment, int(document), model), random) for document in chosen]
+    ranks = [rank for question in questions for rank in _ranks(segment, model, Query.of(question))]
+    return Calibration(sorted(ranks), len(segment), *_times(segment, model, questions))
+
+
+def _times(segment: Segment, model: Model, questions: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
+    """Milliseconds of a search but for its candidates, and of a candidate."""
+    probes = PROBES if segment.listed else 0
+    few, many = min(LEAST, len(segment)), min(TIMED, len(segment))
+    fast, slow = (_median_ms(segment, model, questions, Effort(count, probes)) for count in (few, many))
+    each = max(slow - fast, 0.0) / max(many - few, 1)
+    return max(fast - few * each, 0.0), each
+
+
+def _median_ms(segment: Segment, model: Model, questions: Sequence[NDArray[np.float32]], effort: Effort) -> float:
+    took = []
+    for question in questions:
+        started = time.thread_time()
+        search([segment], [None], model, question, TEN, effort)
+        took.append(time.thread_time() - started)
+    return 1000 * float(np.median(took))
 
 
 def _ranks(segment: Segment, model: Model, query: Query) -> list[int]:

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import json
 import threading
-import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,36 +24,25 @@ from bowerbird.index.base import Found, IndexStats
 from bowerbird.index.multivector.calibration import Calibration, calibrate
 from bowerbird.index.multivector.centroids import Centroids, how_many
 from bowerbird.index.multivector.codec import Bits, Codebooks
-from bowerbird.index.multivector.search import Effort, Mask, search
-from bowerbird.index.multivector.segment import Model, Segment, load, merged_arrays, segment_arrays
+from bowerbird.index.multivector.search import Effort, search
+from bowerbird.index.multivector.segment import (
+    EXACT,
+    Model,
+    Segment,
+    Strategy,
+    load,
+    merged_arrays,
+    segment_arrays,
+)
+from bowerbird.index.multivector.state import State, read_alive, write_alive
 from bowerbird.storage.files import write_atomically
 from bowerbird.storage.packs import Pack, write_pack
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 RECALL = 0.95
-TIER = 8
-"""Segments of like size that are merged into one."""
 BATCH_TOKENS = 4_000_000
 """Tokens that are encoded at a time: memory of a build beyond its result is about a gigabyte."""
-
-
-@dataclass(frozen=True)
-class _State:
-    """What a search sees. alive: per segment which documents are left, None for all."""
-
-    segments: tuple[Segment, ...]
-    alive: tuple[NDArray[np.bool_] | None, ...]
-
-    def __len__(self) -> int:
-        return sum(
-            len(segment) if alive is None else int(alive.sum())
-            for segment, alive in zip(self.segments, self.alive, strict=True)
-        )
-
-    def without(self, keys: NDArray[np.int64]) -> _State:
-        pairs = zip(self.segments, self.alive, strict=True)
-        return _State(self.segments, tuple(_without(segment, alive, keys) for segment, alive in pairs))
 
 
 class MultiVectorIndex:
@@ -66,7 +53,7 @@ class MultiVectorIndex:
         self._calibration = calibration
         self._folder = folder
         self._model_name = model_name
-        self._state = _State((), ())
+        self._state = State((), ())
         self._changing = threading.RLock()
         self._merging: threading.Thread | None = None
 
@@ -78,6 +65,7 @@ class MultiVectorIndex:
         *,
         folder: str | Path | None = None,
         bits: Bits = 8,
+        strategy: Strategy = "auto",
         centroids: int = 0,
         seed: int = 0,
         threads: int = 2,
@@ -85,28 +73,29 @@ class MultiVectorIndex:
         """An index of n documents: unit vectors, float16 or float32, dim a multiple of 4 (of 8 for fewer bits).
 
         folder: where it is kept; without one it lives in memory. bits: per dimension, 8, 4 or 2.
+        strategy: how candidates are found; `stats` says what auto picked.
         centroids: how many; by default by the number of tokens. The same input and seed give the same index.
         Raises ValueError for keys that repeat, documents without tokens, or a dim that does not fit.
         """
         _check(keys, tokens, bits)
         points = Centroids.train(tokens.vectors, centroids or how_many(len(tokens.vectors)), seed=seed, threads=threads)
-        model = Model(points)
+        model = Model(points, strategy=strategy)
         if bits != 8:
             chosen = np.sort(np.random.default_rng(seed).permutation(len(tokens.vectors))[:65536])
             sample = np.asarray(tokens.vectors[chosen], np.float32)
             codebooks = Codebooks.fit(sample, points.nearest(sample, threads), points.points, bits)
-            model = Model(points, codebooks, codebooks.table)
+            model = Model(points, codebooks, codebooks.table, strategy)
         home = None if folder is None else Path(folder)
         name = ""
         if home is not None:
             home.mkdir(parents=True, exist_ok=True)
             name = write_pack(home, model.arrays())
-        index = cls(model, Calibration([0], 1), home, name)
+        index = cls(model, Calibration([0], 1, 0.0, 0.0), home, name)
         segments = [index._new_segment(*part, threads) for part in _portions(keys, tokens)]
         if len(segments) > 1:
             whole = merged_arrays([(segment, np.ones(len(segment), bool)) for segment in segments], model)
             segments = [index._keep(whole)]
-        index._state = _State(tuple(segments), (None,) * len(segments))
+        index._state = State(tuple(segments), (None,) * len(segments))
         index._calibration = calibrate(segments, model, seed)
         index._write_manifest(index._state)
         index._tidy()
@@ -120,16 +109,16 @@ class MultiVectorIndex:
             manifest = json.loads((home / MANIFEST).read_text("utf8"))
             known = manifest["format"] == FORMAT
             calibration = Calibration(**manifest["calibration"])
-            names, deleted = manifest["segments"], manifest["deleted"]
+            names, deleted, strategy = manifest["segments"], manifest["deleted"], manifest["strategy"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CollectionError(f"{home / MANIFEST} cannot be read ({error}); build the index again") from error
         if not known:
             raise CollectionError(f"{home} has index format {manifest['format']}, not {FORMAT}; build the index again")
         pack = Pack(home / manifest["model"])
-        model = Model.of({section: pack.checked(section) for section in pack.names})
+        model = Model.of({section: pack.checked(section) for section in pack.names}, strategy)
         index = cls(model, calibration, home, manifest["model"])
         segments = tuple(load(home, name, model) for name in names)
-        index._state = _State(segments, tuple(_read_alive(home, name) for name in deleted))
+        index._state = State(segments, tuple(read_alive(home, name) for name in deleted))
         return index
 
     def __len__(self) -> int:
@@ -153,19 +142,39 @@ class MultiVectorIndex:
         *,
         allowed: NDArray[np.bool_] | None = None,
         recall: float = RECALL,
+        latency_ms: float | None = None,
         threads: int = 1,
     ) -> Found:
         """q queries → q × k keys (-1 pads) and MaxSim, best first.
 
         allowed: a mask over keys; keys beyond its end are not allowed. As many hits as are allowed, up to k.
-        recall: share of the true best ten that a search should find; more costs more (see `effort`).
+        recall: share of the true best ten that a search should find; more costs more.
+        latency_ms: processor time a query may take, instead of a recall.
         """
-        return self.search_with(self.effort(recall), queries, k, allowed=allowed, threads=threads)
+        effort = self.effort(recall, latency_ms=latency_ms)
+        return self.search_with(effort, queries, k, allowed=allowed, threads=threads)
 
-    def effort(self, recall: float = RECALL) -> Effort:
-        """What a recall costs on this collection, as it was measured when the index was built."""
-        probes = self._calibration.probes if any(segment.listed for segment in self._state.segments) else 0
-        return Effort(self._calibration.candidates(recall, len(self)), probes)
+    def effort(self, recall: float = RECALL, *, latency_ms: float | None = None) -> Effort:
+        """What a recall takes on this collection, or what a time allows, as measured when the index was built.
+
+        Raises ValueError unless 0 < recall ≤ 1 and latency_ms > 0.
+        """
+        if self.strategy == "exact":
+            return Effort(max(len(self), 1))
+        if latency_ms is None:
+            candidates = self._calibration.candidates(recall, len(self))
+        else:
+            candidates = self._calibration.affordable(latency_ms, len(self))
+        return Effort(candidates, self._calibration.probes if self.strategy == "lists" else 0)
+
+    @property
+    def strategy(self) -> Strategy:
+        """exact, pass or lists: what the caller or the size of the index chose."""
+        if self._model.strategy != "auto":
+            return self._model.strategy
+        if sum(int(segment.offsets[-1]) for segment in self._state.segments) <= EXACT:
+            return "exact"
+        return "lists" if any(segment.listed for segment in self._state.segments) else "pass"
 
     def search_with(
         self,
@@ -178,7 +187,7 @@ class MultiVectorIndex:
     ) -> Found:
         """As `search`, with an effort of the caller's choice."""
         state = self._state
-        usable = [_usable(*pair, allowed) for pair in zip(state.segments, state.alive, strict=True)]
+        usable = state.usable(allowed)
         keys = np.full((len(queries), k), -1, np.int64)
         scores = np.zeros((len(queries), k), np.float32)
 
@@ -201,43 +210,36 @@ class MultiVectorIndex:
         _check(keys, tokens, self._model.bits)
         with self._changing:
             segments = [self._new_segment(*part, threads) for part in _portions(keys, tokens)]
-            alive = [
-                _without(segment, old, keys)
-                for segment, old in zip(self._state.segments, self._state.alive, strict=True)
-            ]
+            kept = self._state.without(keys)
             fresh = [None] * len(segments)
-            self._change(_State((*self._state.segments, *segments), (*alive, *fresh)))
+            self._change(State((*kept.segments, *segments), (*kept.alive, *fresh)))
         self._merge_in_background()
 
     def remove(self, keys: NDArray[np.int64]) -> int:
         """Take documents out; keys that are not there are left out. How many there were."""
         with self._changing:
             before = len(self)
-            alive = [
-                _without(segment, old, keys)
-                for segment, old in zip(self._state.segments, self._state.alive, strict=True)
-            ]
-            self._change(_State(self._state.segments, tuple(alive)))
+            self._change(self._state.without(keys))
             return before - len(self)
 
     def merge(self) -> bool:
         """Merge the small segments of one size, if there are enough of them. True if there were."""
         state = self._state
-        chosen = _tier(state)
+        chosen = state.tier()
         if not chosen:
             return False
-        kept = [_mask(state, at) for at in chosen]
+        kept = [state.mask(at) for at in chosen]
         whole = merged_arrays(list(zip([state.segments[at] for at in chosen], kept, strict=True)), self._model)
         merged = self._keep(whole)
         with self._changing:  # what was deleted meanwhile is deleted in the merged segment, too
             now = self._state
             places = [now.segments.index(state.segments[at]) for at in chosen]
-            left = np.concatenate([_mask(now, at)[mask] for at, mask in zip(places, kept, strict=True)])
+            left = np.concatenate([now.mask(at)[mask] for at, mask in zip(places, kept, strict=True)])
             others = [at for at in range(len(now.segments)) if at not in places]
             segments = [now.segments[at] for at in others]
             alive = [now.alive[at] for at in others]
             fresh = None if left.all() else left
-            self._change(_State((merged, *segments), (fresh, *alive)))
+            self._change(State((merged, *segments), (fresh, *alive)))
         self._tidy()
         return True
 
@@ -262,8 +264,6 @@ class MultiVectorIndex:
         state = self._state
         tokens = sum(int(segment.offsets[-1]) for segment in state.segments)
         size = sum(segment.bytes for segment in state.segments)
-        strategy = "lists" if any(segment.listed for segment in state.segments) else "pass"
-        effort = self.effort()
         return IndexStats(
             kind="multi-vector",
             count=len(self),
@@ -274,12 +274,16 @@ class MultiVectorIndex:
                 "bits": self._model.bits,
                 "centroids": len(self._model.centroids),
                 "segments": len(state.segments),
-                "strategy": strategy,
-                "candidates at recall 0.95": effort.candidates,
+                "strategy": f"{self.strategy}{' (auto)' if self._model.strategy == 'auto' else ''}",
+                **{f"at recall {recall}": self._cost(recall) for recall in (0.9, RECALL, 0.99)},
                 "bytes per dimension": round(size / max(tokens * self._model.dim, 1), 3),
                 "kernels": kernels.name(),
             },
         )
+
+    def _cost(self, recall: float) -> str:
+        candidates = self.effort(recall).candidates
+        return f"{candidates} candidates, {self._calibration.milliseconds(candidates, len(self)):.1f} ms"
 
     def _new_segment(self, keys: NDArray[np.int64], tokens: MultiVector, threads: int) -> Segment:
         return self._keep(segment_arrays(keys, tokens, self._model, threads))
@@ -289,17 +293,18 @@ class MultiVectorIndex:
             return Segment(arrays, self._model)
         return load(self._folder, write_pack(self._folder, arrays), self._model)
 
-    def _change(self, state: _State) -> None:
+    def _change(self, state: State) -> None:
         self._write_manifest(state)
         self._state = state
 
-    def _write_manifest(self, state: _State) -> None:
+    def _write_manifest(self, state: State) -> None:
         if self._folder is None:
             return
-        deleted = [_write_alive(self._folder, alive) for alive in state.alive]
+        deleted = [write_alive(self._folder, alive) for alive in state.alive]
         manifest = {
             "format": FORMAT,
             "model": self._model_name,
+            "strategy": self._model.strategy,
             "segments": [segment.name for segment in state.segments],
             "deleted": deleted,
             "calibration": self._calibration.to_json(),
@@ -308,7 +313,7 @@ class MultiVectorIndex:
 
     def _merge_in_background(self) -> None:
         with self._changing:
-            if _tier(self._state) and (self._merging is None or not self._merging.is_alive()):
+            if self._state.tier() and (self._merging is None or not self._merging.is_alive()):
                 self._merging = threading.Thread(target=self._merge_all, name="bowerbird-merge", daemon=True)
                 self._merging.start()
 
@@ -353,61 +358,3 @@ def _portions(keys: NDArray[np.int64], tokens: MultiVector) -> Iterator[tuple[ND
         offsets = tokens.offsets[start : end + 1]
         yield keys[start:end], MultiVector(tokens.vectors[offsets[0] : offsets[-1]], offsets - offsets[0])
         start = end
-
-
-def _usable(segment: Segment, alive: Mask | None, allowed: Mask | None) -> Mask | None:
-    if allowed is None:
-        return alive
-    inside = segment.keys < len(allowed)
-    mask = np.zeros(len(segment), bool)
-    mask[inside] = allowed[segment.keys[inside]]
-    return mask if alive is None else mask & alive
-
-
-def _without(segment: Segment, alive: Mask | None, keys: NDArray[np.int64]) -> Mask | None:
-    """What is alive in a segment when some keys are gone."""
-    gone = np.isin(segment.keys, keys)
-    if not gone.any():
-        return alive
-    return ~gone if alive is None else alive & ~gone
-
-
-def _mask(state: _State, at: int) -> Mask:
-    alive = state.alive[at]
-    return np.ones(len(state.segments[at]), bool) if alive is None else alive
-
-
-def _tier(state: _State) -> list[int]:
-    """The segments to merge: TIER or more whose sizes lie within a power of TIER; or one that is mostly deleted."""
-    by_tier: dict[int, list[int]] = {}
-    for at, segment in enumerate(state.segments):
-        by_tier.setdefault(int(np.log(max(len(segment), 1)) / np.log(TIER)), []).append(at)
-        alive = state.alive[at]
-        if alive is not None and alive.sum() * 2 < len(segment):
-            return [at]
-    return next((places for places in by_tier.values() if len(places) >= TIER), [])
-
-
-def _write_alive(folder: Path, alive: Mask | None) -> str:
-    """A file of bits, one per document; empty where nothing is deleted. The file that is there already is kept."""
-    if alive is None:
-        return ""
-    packed = np.packbits(alive)
-    name = f"{uuid.uuid5(uuid.NAMESPACE_OID, packed.tobytes().hex()).hex}-{len(alive)}.alive"
-    if not (folder / name).exists():
-        write_atomically(folder / name, packed.tobytes())
-    return name
-
-
-def _read_alive(folder: Path, name: str) -> Mask | None:
-    if not name:
-        return None
-    count = int(name.rsplit("-", 1)[1].split(".")[0])
-    try:
-        packed = np.frombuffer((folder / name).read_bytes(), np.uint8)
-    except OSError as error:
-        raise CollectionError(f"{folder / name} cannot be read ({error}); build the index again") from error
-    whole = len(packed) == -(-count // 8)
-    if not whole or name != f"{uuid.uuid5(uuid.NAMESPACE_OID, packed.tobytes().hex()).hex}-{count}.alive":
-        raise CollectionError(f"{folder / name} is damaged; build the index again")
-    return np.unpackbits(packed, count=count).astype(bool)

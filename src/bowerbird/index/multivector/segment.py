@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,14 @@ from bowerbird.index.kernels import Blocks, Bytes, Codes
 from bowerbird.index.multivector.centroids import Centroids
 from bowerbird.index.multivector.codec import Arrays, Codebooks, int8_arrays, tokens_of
 
-LISTED = 50_000
-"""Documents from which a segment gets inverted lists: a pass over all codes then takes longer than reading lists."""
+Strategy = Literal["auto", "exact", "pass", "lists"]
+"""How candidates are found: not at all (all documents are scored), by a pass over the centroids of all documents, or
+by inverted lists of the centroids nearest to a query's tokens. auto: by the size of the index."""
+
+LISTED = 2_500_000
+"""Codes of a segment from which it gets inverted lists: a pass over all codes then takes longer than reading lists."""
+EXACT = 16_384
+"""Tokens up to which all documents are scored: comparing a query with the centroids would take as long."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +40,15 @@ class Model:
     centroids: Centroids
     codebooks: Codebooks | None = None
     table: Bytes | None = None
+    strategy: Strategy = "auto"
 
     def arrays(self) -> Arrays:
         return self.centroids.arrays() | ({} if self.codebooks is None else self.codebooks.arrays())
 
     @staticmethod
-    def of(arrays: Mapping[str, NDArray[Any]]) -> Model:
+    def of(arrays: Mapping[str, NDArray[Any]], strategy: Strategy) -> Model:
         codebooks = Codebooks.of(arrays) if "codebooks.bits" in arrays else None
-        return Model(Centroids.of(arrays), codebooks, None if codebooks is None else codebooks.table)
+        return Model(Centroids.of(arrays), codebooks, None if codebooks is None else codebooks.table, strategy)
 
     @property
     def dim(self) -> int:
@@ -51,6 +58,10 @@ class Model:
     def order(self) -> NDArray[np.int64] | None:
         """Of the dimensions in stored tokens; None if it is theirs."""
         return None if self.codebooks is None else self.codebooks.order
+
+    def lists(self, codes: int) -> bool:
+        """Whether a segment with so many codes gets inverted lists."""
+        return self.strategy == "lists" or (self.strategy == "auto" and codes >= LISTED)
 
     @property
     def bits(self) -> int:
@@ -98,7 +109,7 @@ def _with_codes(arrays: Arrays, codes: NDArray[np.uint16], model: Model) -> Arra
     if "codes" not in arrays:
         arrays["seen"] = (pairs & 0xFFFF).astype(np.uint16)
         arrays["seen_offsets"] = np.searchsorted(pairs >> 16, np.arange(count + 1)).astype(np.int64)
-    if count >= LISTED:
+    if model.lists(len(pairs)):
         by_code = np.sort((pairs & 0xFFFF) << 32 | pairs >> 16)
         arrays["lists"] = (by_code & 0xFFFFFFFF).astype(np.int32)
         arrays["list_offsets"] = np.searchsorted(by_code >> 32, np.arange(len(model.centroids) + 1)).astype(np.int64)
