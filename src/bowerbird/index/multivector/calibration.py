@@ -37,7 +37,7 @@ PROBES = 16
 class Calibration:
     """ranks: where true hits stood in the order by centroids, ascending. documents: among how many.
 
-    A search takes fixed_ms, which grows with the documents, and candidate_ms for every candidate: medians of processor time
+    A search takes fixed_ms, which grows with the documents, and candidate_ms per candidate: medians of processor time.
     """
 
     ranks: list[int]
