@@ -19,10 +19,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bowerbird.embeddings import Binary, Dense
+from bowerbird.embeddings import Binary, Dense, MultiVector
 from bowerbird.errors import CollectionError
 from bowerbird.index.binary import BinaryIndex
 from bowerbird.index.dense import DenseIndex
+from bowerbird.index.multivector import MultiVectorIndex
+from bowerbird.index.multivector.search import Effort
 
 ASKED = 3
 
@@ -57,9 +59,38 @@ def same_bits(queries: Binary, codes: Binary) -> np.ndarray:
     return -(asked[:, None] != stored).sum(axis=2).astype(np.float32)
 
 
+class ExactMultiVectorIndex(MultiVectorIndex):
+    """All documents are candidates; test_multivector.py looks at how they are chosen."""
+
+    def effort(self, recall: float = 1.0, *, latency_ms: float | None = None) -> Effort:
+        return Effort(1 << 30)
+
+
+def token_sets(count: int, seed: int) -> MultiVector:
+    """Sets of one to five vectors that int8 holds exactly."""
+    draw = np.random.default_rng(seed)
+    lengths = draw.integers(1, 6, count)
+    vectors = 127 * draw.integers(-1, 2, (int(lengths.sum()), 8))
+    vectors[:, 0] = 127
+    return MultiVector(vectors.astype(np.float32), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+
+def token_rows(tokens: MultiVector, rows: np.ndarray) -> MultiVector:
+    lengths = tokens.lengths[rows]
+    sets = [tokens.vectors[:0], *(tokens[int(row)] for row in rows)]
+    return MultiVector(np.concatenate(sets), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+
+def late_interaction(queries: MultiVector, documents: MultiVector) -> np.ndarray:
+    products = queries.vectors @ documents.vectors.T
+    best = np.maximum.reduceat(products, documents.offsets[:-1], axis=1) if len(documents) else products
+    return np.add.reduceat(best, queries.offsets[:-1], axis=0)
+
+
 KINDS = {
     "dense": Kind(DenseIndex, whole_numbers, dense_rows, lambda q, d: q.vectors @ d.vectors.T),
     "binary": Kind(BinaryIndex, near_codes, lambda codes, rows: Binary(codes.codes[rows]), same_bits),
+    "multi-vector": Kind(ExactMultiVectorIndex, token_sets, token_rows, late_interaction),
 }
 
 

@@ -46,7 +46,8 @@ class BinaryIndex:
         check_keys(keys, len(codes))
         manifest = Manifest(KIND, {"bits": codes.bits, "hashed": hashed})
         index = cls(manifest, None if folder is None else Path(folder))
-        index._segments.create([BinarySegment.build(keys, codes.codes, hashed).arrays], version)
+        first = BinarySegment.build(keys, codes.codes, hashed)
+        index._segments.create([index._segments.kept(first.arrays)], version)
         return index
 
     @classmethod

@@ -44,7 +44,7 @@ class DenseIndex:
         check_keys(keys, len(vectors))
         index = cls(Manifest(KIND, {"dim": vectors.dim, "seed": seed}), None if folder is None else Path(folder))
         first = DenseSegment.build(keys, vectors.vectors, seed=seed, threads=threads)
-        index._segments.create([first.arrays], version)
+        index._segments.create([index._segments.kept(first.arrays)], version)
         return index
 
     @classmethod

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -101,11 +102,13 @@ class Manifest:
         """Raises CollectionError if it is missing, damaged, or of another kind or format."""
         try:
             found = json.loads((folder / MANIFEST).read_text("utf8"))
-            known = found["format"], found["kind"]
+            digest, known = found.pop("digest"), (found["format"], found["kind"])
             segments = tuple((str(name), str(mask)) for name, mask in found["segments"])
             manifest = Manifest(str(found["kind"]), dict(found["head"]), segments, int(found["version"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CollectionError(f"{folder / MANIFEST} cannot be read ({error}); build the index again") from error
+        if digest != _digest(found):
+            raise CollectionError(f"{folder / MANIFEST} is damaged; build the index again")
         if known != (FORMAT, kind):
             raise CollectionError(
                 f"{folder} has a {known[1]} index of format {known[0]}, not a {kind} index of format {FORMAT}; "
@@ -114,7 +117,8 @@ class Manifest:
         return manifest
 
     def write(self, folder: Path) -> None:
-        write_atomically(folder / MANIFEST, json.dumps({"format": FORMAT, **asdict(self)}).encode())
+        whole = {"format": FORMAT, **asdict(self)}
+        write_atomically(folder / MANIFEST, json.dumps({**whole, "digest": _digest(whole)}).encode())
 
 
 def opened(folder: Path, kind: str, make: Callable[[Manifest], Made]) -> Made:
@@ -148,6 +152,8 @@ class Segments(Generic[S]):
     ) -> None:
         """Raises CollectionError if a file that the manifest names is missing or damaged."""
         self.folder = folder
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
         self._manifest = manifest
         self._load, self._join, self._attached = load, join, tuple(attached)
         self._changing, self._merging = threading.RLock(), threading.Lock()
@@ -169,12 +175,18 @@ class Segments(Generic[S]):
     def bytes(self) -> int:
         return sum(array.nbytes for one in self.held for array in one.segment.arrays.values())
 
+    def kept(self, arrays: Arrays) -> Held[S]:
+        """A segment of new arrays, written and mapped if the index has a folder; no part of the index yet."""
+        if self.folder is None:
+            return Held(self._load(arrays))
+        return self._mapped(write_pack(self.folder, arrays), "")
+
     def update(self, gone: Keys, fresh: Sequence[Arrays], version: int | None = None) -> int:
         """Take keys out and put segments in, as one durable change. How many keys were taken out."""
         with self._changing:
             left = [one.without(gone) for one in self.held]
             taken = len(self) - sum(map(len, left))
-            new = [self._kept(arrays) for arrays in fresh if len(arrays["keys"])]
+            new = [self.kept(arrays) for arrays in fresh if len(arrays["keys"])]
             if taken or new or version not in (None, self.version):
                 self._commit([one for one in left if len(one)] + new, version)
         self._merge_in_background()
@@ -186,7 +198,7 @@ class Segments(Generic[S]):
             chosen = to_merge(self.held)
             if not chosen:
                 return False
-            merged = self._kept(self._join([(one.segment, one.left) for one in chosen]))
+            merged = self.kept(self._join([(one.segment, one.left) for one in chosen]))
             with self._changing:  # what was taken out meanwhile is taken out of the merged segment, too
                 same = {id(one.segment) for one in chosen}
                 now = [one for one in self.held if id(one.segment) in same]
@@ -203,20 +215,17 @@ class Segments(Generic[S]):
         if worker is not None:
             worker.join()
 
-    def create(self, fresh: Sequence[Arrays], version: int = 0) -> None:
+    def create(self, first: Sequence[Held[S]], version: int = 0, head: Mapping[str, Any] | None = None) -> None:
         """Begin anew with these segments; whatever index the folder held is gone when this returns."""
-        if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
         with self._changing:
-            self._commit([self._kept(arrays) for arrays in fresh if len(arrays["keys"])], version)
+            self._manifest = self._manifest if head is None else replace(self._manifest, head=head)
+            self._commit([one for one in first if len(one)], version)
             self._tidy()
 
-    def save(self, folder: Path) -> None:
-        """Write a copy to a folder."""
+    def save(self, folder: Path, head: Mapping[str, Any] | None = None) -> None:
+        """Write a copy to a folder, with another head if one is given."""
         folder.mkdir(parents=True, exist_ok=True)
-        held, manifest = self.held, self._manifest
-        for name in self._attached if self.folder is not None else ():
-            write_pack(folder, _sections(Pack(self.folder / name)))  # type: ignore[operator]
+        held, manifest = self.held, self._manifest if head is None else replace(self._manifest, head=head)
         written = [_masked(folder, replace(one, name=write_pack(folder, one.segment.arrays), mask="")) for one in held]
         replace(manifest, segments=tuple((one.name, one.mask) for one in written)).write(folder)
 
@@ -239,12 +248,6 @@ class Segments(Generic[S]):
 
     def _names(self, held: Sequence[Held[S]]) -> set[str]:
         return {name for one in held for name in (one.name, one.mask) if name} | set(self._attached)
-
-    def _kept(self, arrays: Arrays) -> Held[S]:
-        """A segment of new arrays, written and mapped if the index has a folder."""
-        if self.folder is None:
-            return Held(self._load(arrays))
-        return self._mapped(write_pack(self.folder, arrays), "")
 
     def _mapped(self, name: str, mask: str) -> Held[S]:
         assert self.folder is not None, "only indexes with a folder have files"
@@ -294,6 +297,10 @@ def _masked(folder: Path, one: Held[S]) -> Held[S]:
     if one.alive is None or one.mask:
         return one
     return replace(one, mask=write_pack(folder, {"alive": np.packbits(one.alive)}))
+
+
+def _digest(whole: Mapping[str, Any]) -> str:
+    return blake2b(json.dumps(whole, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _sections(pack: Pack) -> Arrays:

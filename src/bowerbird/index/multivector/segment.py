@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -69,10 +68,9 @@ class Model:
 
 
 class Segment:
-    """arrays: as above, in memory or mapped. name: of its file; empty for one in memory."""
+    """arrays: as above, in memory or mapped."""
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], model: Model, name: str = "") -> None:
-        self.name = name
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], model: Model) -> None:
         self.arrays = arrays
         self.keys: NDArray[np.int64] = arrays["keys"]
         self.offsets: NDArray[np.int64] = arrays["offsets"]
@@ -84,10 +82,6 @@ class Segment:
 
     def __len__(self) -> int:
         return len(self.keys)
-
-    @property
-    def bytes(self) -> int:
-        return sum(array.nbytes for array in self.arrays.values())
 
 
 def segment_arrays(keys: NDArray[np.int64], tokens: MultiVector, model: Model, threads: int = 1) -> Arrays:
@@ -157,11 +151,3 @@ def _spread(segment: Segment, alive: NDArray[np.bool_]) -> tuple[NDArray[np.uint
 def _merged_codes(arrays: Arrays, codes: NDArray[np.uint16], code_offsets: NDArray[np.int64], model: Model) -> Arrays:
     whole = _with_codes({**arrays, "offsets": code_offsets}, codes, model)
     return {**whole, "offsets": arrays["offsets"]}
-
-
-def load(folder: Path, name: str, model: Model) -> Segment:
-    """A mapped segment. Raises CollectionError if the file is missing or cut off."""
-    from bowerbird.storage.packs import Pack
-
-    pack = Pack(folder / name)
-    return Segment({section: pack[section] for section in pack.names}, model, name)
