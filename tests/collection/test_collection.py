@@ -274,3 +274,19 @@ def test_export(library: bb.Library, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "out" / "items.jsonl").read_text("utf8").splitlines()]
     assert len(lines) == count == len(library.collection.snapshot())
     assert {line["kind"] for line in lines} == {"document", "passage", "table"}
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (1, "older bowerbird .format 1, not 2.; index its files again"),
+        (99, "newer bowerbird .format 99, not 2.; upgrade"),
+        ("?", "cannot be read"),
+    ],
+)
+def test_a_library_of_another_format_is_refused(tmp_path: Path, made: int | str, message: str) -> None:
+    bb.open(tmp_path / "library", fields=FIELDS)
+    path = tmp_path / "library" / "library.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf8")) | {"format": made}))
+    with pytest.raises(CollectionError, match=message):
+        bb.open(tmp_path / "library")

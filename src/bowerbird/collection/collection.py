@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from bowerbird.collection.identity import FieldEncoder
     from bowerbird.encoders.base import Encoder
 
-FORMAT = 1
+FORMAT = 2
+"""Of a library's folder. 1 kept token vectors row by row, 2 keeps them in blocks of 16 (storage/packs.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,13 +280,19 @@ class Collection:
 
 
 def _check_format(path: Path) -> None:
+    """Raises CollectionError for a library whose files this version would misread."""
     try:
         config: dict[str, Any] = json.loads(path.read_text("utf8"))
-        newer = config["format"] > FORMAT
+        made = int(config["format"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CollectionError(f"{path} cannot be read ({error}); restore it from a copy") from error
-    if newer:
-        raise CollectionError(f"{path.parent} was made by a newer bowerbird (format {config['format']}); upgrade")
+    if made > FORMAT:
+        raise CollectionError(f"{path.parent} was made by a newer bowerbird (format {made}, not {FORMAT}); upgrade")
+    if made < FORMAT:
+        raise CollectionError(
+            f"{path.parent} was made by an older bowerbird (format {made}, not {FORMAT}); "
+            f"index its files again in a new folder: bowerbird add PATHS -l NEW-FOLDER"
+        )
 
 
 def _size(path: Path) -> int:
