@@ -2,6 +2,7 @@
 
     python -m benchmarks.quality            # all sets, about ten minutes on two cores
     python -m benchmarks.quality xquad cisi
+    python -m benchmarks.quality --write docs/benchmarks.md
 
 Figures are nDCG@10 and R@1 (share of queries whose first hit is relevant). A query is never asked for itself:
 composed queries leave their reference picture out.
@@ -13,6 +14,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -20,6 +22,7 @@ from rich.table import Table
 
 import bowerbird as bb
 from benchmarks import sets
+from benchmarks.report import machine, write_section
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.encoders import token_counter
 from bowerbird.pipeline.default import default_pipeline
@@ -31,6 +34,7 @@ from bowerbird.ranking import Ranking
 from bowerbird.readers.base import ReadOptions
 
 BATCH = 100
+HEADER = ("set", "queries", "source", "nDCG@10", "R@1", "R@10", "ms/query")
 
 
 def pipelines(snapshot: Snapshot) -> dict[str, Stage]:
@@ -67,6 +71,12 @@ def discounted(gains: Sequence[float]) -> float:
     return float(sum(gain / np.log2(rank + 2) for rank, gain in enumerate(gains)))
 
 
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """The rows as a table of a guide."""
+    lines = [HEADER, ("---", "---:", "---", *["---:"] * 4), *rows]
+    return f"{machine()}.\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in lines)
+
+
 def main() -> None:
     options = ReadOptions(count_tokens=token_counter("e5"))
     makers: dict[str, Callable[[], sets.Set]] = {
@@ -82,8 +92,10 @@ def main() -> None:
     }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", default=list(makers), help=f"any of {', '.join(makers)}")
-    table = Table("set", "queries", "source", "nDCG@10", "R@1", "R@10", "ms/query")
-    for name in parser.parse_args().sets:
+    parser.add_argument("--write", type=Path, metavar="GUIDE", help="put the table into this guide")
+    given = parser.parse_args()
+    table, rows = Table(*HEADER), []
+    for name in given.sets:
         made = makers[name]()
         with tempfile.TemporaryDirectory() as folder:
             library = bb.open(f"{folder}/library")
@@ -100,9 +112,12 @@ def main() -> None:
                     each = (time.perf_counter() - started) / len(asked.queries) * 1000
                     if ndcg > 0.001:
                         figures = (f"{ndcg:.3f}", f"{first:.3f}", f"{ten:.3f}", f"{each:.1f}")
-                        table.add_row(title, str(len(asked.queries)), source, *figures)
+                        rows.append((title, str(len(asked.queries)), source, *figures))
+                        table.add_row(*rows[-1])
                 table.add_section()
     Console(width=110).print(table)
+    if given.write:
+        write_section(given.write, "quality", markdown(rows))
 
 
 if __name__ == "__main__":
