@@ -78,7 +78,14 @@ EVENTS: dict[int | str, dict[str, Any]] = {
         "[n], and a `done` event; or an `error` event with a problem.",
         "content": {
             "text/event-stream": {
-                "schema": {"type": "string"},
+                "schema": {
+                    "type": "object",
+                    "required": ["event", "data"],
+                    "properties": {
+                        "event": {"enum": ["token", "citation", "done", "error"]},
+                        "data": {"type": "string", "contentMediaType": "application/json"},
+                    },
+                },
                 "example": 'event: token\ndata: {"text": "Bake it for 45 minutes [1]."}\n\n'
                 'event: citation\ndata: {"n": 1, "id": "0f3a9c51d2b4e6708192a3b4", "quote": "Bake for 45 minutes."}\n\n'
                 'event: done\ndata: {"supported": true, "model": null, "answer": "Bake it for 45 minutes [1]."}\n\n',
