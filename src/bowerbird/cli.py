@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bowerbird.commands import add, ask, demo, doctor, export, files, papers, reembed, search, serve
+from bowerbird.commands import add, ask, demo, doctor, export, files, mcp, papers, reembed, search, serve
 
 app = typer.Typer(
     name="bowerbird",
@@ -34,6 +34,7 @@ app.command(epilog=demo.EXAMPLES)(demo.demo)
 app.command(epilog=papers.PAPERS_EXAMPLES)(papers.papers)
 app.command(epilog=papers.REPRODUCE_EXAMPLES)(papers.reproduce)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
+app.command(epilog=mcp.EXAMPLES)(mcp.mcp)
 
 
 @app.command()
