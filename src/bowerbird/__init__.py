@@ -13,11 +13,19 @@ if TYPE_CHECKING:
     from bowerbird.evaluate.fill import fill
     from bowerbird.items import Audio, Image, Item, Locator, Query, Table, Text, Video
     from bowerbird.library import Library, open
+    from bowerbird.pipeline.cache import cached
     from bowerbird.pipeline.check import check
+    from bowerbird.pipeline.compose import Compose
+    from bowerbird.pipeline.filter import Filter
     from bowerbird.pipeline.fusion import comb, rrf
+    from bowerbird.pipeline.generate import Answer
     from bowerbird.pipeline.group import Group
     from bowerbird.pipeline.late import LateInteraction
+    from bowerbird.pipeline.normalise import Normalise
+    from bowerbird.pipeline.rerank import Rerank
     from bowerbird.pipeline.retrieve import Dense, Lexical
+    from bowerbird.pipeline.rewrite import Rewrite
+    from bowerbird.pipeline.select import Select
     from bowerbird.pipeline.stage import Stage
     from bowerbird.ranking import Ranking
 
@@ -36,22 +44,33 @@ _HOME = {
     "Video": "items",
     "Library": "library",
     "open": "library",
+    "cached": "pipeline.cache",
+    "check": "pipeline.check",
+    "Compose": "pipeline.compose",
+    "Filter": "pipeline.filter",
     "comb": "pipeline.fusion",
     "rrf": "pipeline.fusion",
+    "Answer": "pipeline.generate",
     "Group": "pipeline.group",
     "LateInteraction": "pipeline.late",
+    "Normalise": "pipeline.normalise",
+    "Rerank": "pipeline.rerank",
     "Dense": "pipeline.retrieve",
     "Lexical": "pipeline.retrieve",
+    "Rewrite": "pipeline.rewrite",
+    "Select": "pipeline.select",
     "Stage": "pipeline.stage",
-    "check": "pipeline.check",
     "Ranking": "ranking",
 }
 
 __all__ = [
+    "Answer",
     "Audio",
     "Benchmark",
     "BowerbirdError",
+    "Compose",
     "Dense",
+    "Filter",
     "Group",
     "Image",
     "Item",
@@ -59,13 +78,18 @@ __all__ = [
     "Lexical",
     "Library",
     "Locator",
+    "Normalise",
     "Query",
     "Ranking",
+    "Rerank",
+    "Rewrite",
+    "Select",
     "Stage",
     "Table",
     "Text",
     "Video",
     "__version__",
+    "cached",
     "check",
     "comb",
     "experiment",

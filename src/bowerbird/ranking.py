@@ -166,6 +166,47 @@ class Ranking:
         """The first k hits of every query."""
         return self.take(self.ranks <= k)
 
+    def of_queries(self, numbers: Sequence[int]) -> Ranking:
+        """Some of the queries with their hits, in the order of the numbers."""
+        chosen = np.asarray(numbers, np.int64)
+        lengths = np.diff(self.offsets)[chosen]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        hits = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
+        return Ranking(
+            tuple(self.queries[number] for number in numbers),
+            offsets,
+            self.ids[hits],
+            self.scores[hits],
+            {name: column[hits] for name, column in self.matched.items()},
+            None if self.places is None else self.places[hits],
+            self.store,
+        )
+
+    @classmethod
+    def concat(cls, rankings: Sequence[Ranking], store: Store | None = None) -> Ranking:
+        """The queries of several rankings, one batch after the other. store: where the hits of all are looked up."""
+        if not rankings:
+            return cls.empty([])
+        lengths = np.concatenate([np.diff(ranking.offsets) for ranking in rankings])
+        names = dict.fromkeys(name for ranking in rankings for name in ranking.matched)
+        unknown = [np.full(len(ranking.ids), np.nan, np.float32) for ranking in rankings]
+        grouped = any(ranking.places is not None for ranking in rankings)
+        places = [ranking.ids if ranking.places is None else ranking.places for ranking in rankings]
+        return cls(
+            tuple(query for ranking in rankings for query in ranking.queries),
+            np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            np.concatenate([ranking.ids for ranking in rankings]),
+            np.concatenate([ranking.scores for ranking in rankings]),
+            {
+                name: np.concatenate(
+                    [ranking.matched.get(name, nothing) for ranking, nothing in zip(rankings, unknown, strict=True)]
+                )
+                for name in names
+            },
+            np.concatenate(places) if grouped else None,
+            store,
+        )
+
     def to_arrow(self) -> pa.Table:
         """Columns query (number), rank (from 1), id, score and one per source of evidence."""
         import pyarrow as pa

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from bowerbird.items import Image, Text
 
@@ -31,6 +31,7 @@ class Message:
         return "\n".join(part.text for part in self.parts if isinstance(part, Text))
 
 
+@runtime_checkable
 class Chat(Protocol):
     """Replies to conversations."""
 
@@ -48,4 +49,13 @@ class Chat(Protocol):
         stop: Sequence[str] = (),
     ) -> Iterator[str]:
         """The reply in pieces, as they come; it ends before any of `stop`. Raises ChatError."""
+        ...
+
+
+@runtime_checkable
+class ChatWithLogits(Chat, Protocol):
+    """A chat that also tells how likely its words are."""
+
+    def next_token(self, messages: Sequence[Message]) -> Mapping[str, float]:
+        """The likeliest first tokens of a reply and the logarithms of their probabilities. Raises ChatError."""
         ...

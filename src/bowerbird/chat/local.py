@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bowerbird.chat.base import MAX_TOKENS, Message
 from bowerbird.encoders.joint import device
 from bowerbird.errors import ChatError, MissingExtra
 from bowerbird.items import Image
+
+TOP_TOKENS = 20
+"""First tokens of a reply that are told with their probabilities."""
 
 
 class TransformersChat:
@@ -41,13 +44,27 @@ class TransformersChat:
         stop: Sequence[str] = (),
     ) -> Iterator[str]:
         """The reply in pieces; closing the iterator stops the model."""
+        return until(self._text(self._tokens(self._prompt(messages), max_tokens, temperature)), stop)
+
+    def next_token(self, messages: Sequence[Message]) -> Mapping[str, float]:
+        """The likeliest first tokens of a reply and the logarithms of their probabilities."""
+        import torch
+
+        with torch.inference_mode():
+            logits = self._model(input_ids=self._prompt(messages).to(self._model.device)).logits[0, -1].float()
+            best = logits.log_softmax(-1).topk(TOP_TOKENS)
+        words = [self._tokenizer.decode([token]) for token in best.indices.tolist()]
+        return dict(
+            zip(reversed(words), reversed(best.values.tolist()), strict=True)
+        )  # likelier ones win a shared name
+
+    def _prompt(self, messages: Sequence[Message]) -> Any:
         if any(isinstance(part, Image) for message in messages for part in message.parts):
             raise ChatError(f"{self._name!r} reads no pictures here: serve it, and use its OpenAI-compatible endpoint")
         turns = [{"role": message.role, "content": message.text} for message in messages]
-        prompt = self._tokenizer.apply_chat_template(
+        return self._tokenizer.apply_chat_template(
             turns, add_generation_prompt=True, return_tensors="pt", return_dict=True
         )["input_ids"]
-        return until(self._text(self._tokens(prompt, max_tokens, temperature)), stop)
 
     def _tokens(self, prompt: Any, max_tokens: int, temperature: float) -> Iterator[int]:
         import torch

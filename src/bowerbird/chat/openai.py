@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
@@ -18,6 +18,8 @@ from bowerbird.items import Image
 KEYS = ("BOWERBIRD_API_KEY", "OPENAI_API_KEY")
 MAX_LINE = 2**20
 """Bytes of one line of a stream; longer ones are no server's."""
+TOP_LOGPROBS = 20
+"""The most that servers tell of one token."""
 SIDE = 1536
 """Pictures are shrunk to this many pixels on their longer side before they are sent."""
 
@@ -70,6 +72,29 @@ class OpenAIChat:
                 yield from _pieces(_events(iter(lambda: response.readline(MAX_LINE), b""), where), where)
         except (OSError, HTTPException) as error:
             raise endpoint.failed("chat/completions", error) from None
+
+    def next_token(self, messages: Sequence[Message]) -> Mapping[str, float]:
+        """The likeliest first tokens of a reply and the logarithms of their probabilities.
+
+        Raises ChatError if the server does not tell them.
+        """
+        body = {
+            "model": self.model,
+            "messages": [_message(message) for message in messages],
+            "max_tokens": 1,
+            "temperature": 0.0,
+            "logprobs": True,
+            "top_logprobs": TOP_LOGPROBS,
+        }
+        endpoint = self._endpoint()
+        reply = endpoint.post_json("chat/completions", body)
+        try:
+            told = reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+            return {str(entry["token"]): float(entry["logprob"]) for entry in told}
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise ChatError(
+                f"{endpoint.url('chat/completions')} tells no log-probabilities: use a server that does, or GradeJudge"
+            ) from None
 
     def _endpoint(self) -> Endpoint:
         key = self.api_key or next((os.environ[name] for name in KEYS if os.environ.get(name)), "")

@@ -83,6 +83,13 @@ class Snapshot:
     def fields(self) -> list[str]:
         return list(self._fields)
 
+    @property
+    def identity(self) -> str:
+        """Names this version of this collection: its folder, when it was made, its version and its encoders."""
+        made = (self._folder / "library.json").stat().st_mtime_ns
+        encoders = sorted((name, field.id) for name, field in self._fields.items())
+        return f"{self._folder.resolve()} {made} {self.version} {encoders}"
+
     def encoder(self, field: str) -> Encoder:
         """The encoder of a field, loaded when it is first needed. Raises EncoderMismatch if it has changed."""
         if field not in self._encoders:

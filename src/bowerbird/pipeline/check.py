@@ -70,9 +70,9 @@ def holds(query: Query, kind: str) -> bool:
     return any(isinstance(part, KINDS[kind]) for part in query.parts)
 
 
-def require(stage: Stage, offered: frozenset[str], queries: Sequence[Query]) -> None:
-    """Raises PipelineError if the stage needs something that is not offered."""
-    missing = sorted(stage.needs - offered)
+def require(stage: Stage, needs: frozenset[str], offered: frozenset[str], queries: Sequence[Query]) -> None:
+    """Raises PipelineError if something that the stage needs is not offered."""
+    missing = sorted(needs - offered)
     if not missing:
         return
     need = missing[0]

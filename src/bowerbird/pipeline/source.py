@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.errors import PipelineError
-from bowerbird.ranking import Store
+from bowerbird.ranking import Ranking, Store
 
 
 @runtime_checkable
@@ -43,3 +43,12 @@ def rows_of(store: Store, ids: NDArray[Any], asker: object) -> NDArray[np.int64]
             f"{str(ids[unknown[0]])!r}: use the library that they were found in"
         )
     return rows
+
+
+def store_of(ranking: Ranking, source: Source | None, asker: object) -> Store:
+    """Where the hits of a ranking are looked up: the stage's own source, or the one they were found in."""
+    if source is not None:
+        return snapshot_of(source)
+    if ranking.store is None:
+        raise PipelineError(f"{asker!r} cannot look its hits up: give it the library")
+    return ranking.store

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from math import isfinite
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.errors import PipelineError
@@ -24,6 +24,10 @@ from bowerbird.pipeline import merge
 from bowerbird.pipeline.check import as_ranking, given, require
 from bowerbird.pipeline.source import Source, snapshot_of
 from bowerbird.ranking import Ranking
+
+if TYPE_CHECKING:
+    from bowerbird.pipeline.diagram import Diagram
+    from bowerbird.pipeline.profile import Profile
 
 Names = frozenset[str]
 ATOM = 9
@@ -65,13 +69,25 @@ class Stage(ABC):
         """What is on offer after the stage. Raises PipelineError if it needs something else."""
         source = getattr(self, "source", None)
         fields = [] if source is None else [f"field {name!r}" for name in snapshot_of(source).fields]
-        require(self, offered | {*fields} | ({"items"} if fields else set()), queries)
+        require(self, self.needs, offered | {*fields} | ({"items"} if fields else set()), queries)
         return offered | self.gives
 
     @property
     def label(self) -> str:
         """The stage as it is shown in diagrams and profiles."""
         return repr(self)
+
+    def diagram(self) -> Diagram:
+        """A drawing as SVG; shows itself in notebooks, and `save(path)` writes it."""
+        from bowerbird.pipeline.diagram import draw
+
+        return draw(self)
+
+    def profile(self, queries: Ranking | Sequence[QueryLike], *, runs: int = 1) -> Profile:
+        """Where the time goes: seconds and hits per stage, best of `runs` after one run to warm up."""
+        from bowerbird.pipeline.profile import profile
+
+        return profile(self, queries, runs)
 
     def __rshift__(self, after: Stage) -> Stage:
         return Then(joined(Then, self, after)) if isinstance(after, Stage) else NotImplemented
@@ -112,7 +128,7 @@ class Composite(Stage):
     stages: tuple[Stage, ...]
 
     def flow(self, offered: Names, queries: Sequence[Query]) -> Names:
-        require(self, offered, queries)
+        require(self, self.needs, offered, queries)
         return frozenset.intersection(*(stage.flow(offered, queries) for stage in self.stages))
 
     def infix(self, operator: str) -> str:
