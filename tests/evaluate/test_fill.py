@@ -32,18 +32,17 @@ def test_filling_stops_and_goes_on(tmp_path: Path) -> None:
     made = benchmark(QRELS, ITEMS)
     with pytest.raises(OSError, match="gone"):
         bb.fill(library, Benchmark("breaks", made.queries, QRELS, breaks), batch=2)
-    assert sorted(library.collection.snapshot().ids) == ["bridge", "heart"]
+    assert sorted(library.snapshot().ids) == ["bridge", "heart"]
     filled = bb.fill(library, made, batch=2)
     assert (filled.added, filled.present, filled.unknown) == (2, 2, ())
     assert bb.fill(library, made).added == 0
-    assert sorted(library.collection.snapshot().ids) == sorted(TEXTS)
-
-    def default(asked: bb.Ranking) -> bb.Ranking:
-        return library.rank(asked.queries)
+    assert sorted(library.snapshot().ids) == sorted(TEXTS)
 
     with pytest.warns(UserWarning, match="nothing was found"):
-        results = bb.experiment([default, lambda asked: asked], made, ["RR", "hub_rate@1"], names=["default", "none"])
-    assert results["default", "RR"] == 1
+        results = bb.experiment(
+            [bb.Lexical(library), lambda asked: asked], made, ["RR", "hub_rate@1"], names=["words", "none"]
+        )
+    assert results["words", "RR"] == 1
     assert results["none", "RR"] == 0
 
 

@@ -33,7 +33,7 @@ def fill(library: Library, benchmark: Benchmark, *, batch: int = 2000) -> Filled
     Warns if qrels, pools or left_out name items that the corpus does not have: they cannot be found.
     Raises EvaluationError if a source comes back after others, as its items would replace the earlier ones.
     """
-    stored = set(library.collection.snapshot().ids.tolist())
+    stored = set(library.snapshot().ids.tolist())
     added, present = 0, 0
     waiting: list[Item] = []
     seen: set[str] = set()

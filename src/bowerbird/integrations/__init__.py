@@ -1,0 +1,1 @@
+"""Bowerbird inside other frameworks."""
