@@ -17,6 +17,7 @@ import gc
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,11 @@ from rich.console import Console
 from rich.table import Table
 
 import bowerbird as bb
+from benchmarks.report import machine, write_section
 from bowerbird.evaluate import evaluate
 from bowerbird.ranking import Ranking
 
+GUIDE = Path(__file__).parents[1] / "docs/benchmarks.md"
 DOCUMENTS = 100_000
 HITS = 1_000
 JUDGED = 20
@@ -148,7 +151,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=2)
     given = parser.parse_args()
     data, small = columns(given.queries), columns(100, seed=1)
-    table = Table("tool", "input, s", "measures, s", "together, s", "times ours", "largest difference")
+    header = ("tool", "input, s", "measures, s", "together, s", "times ours", "largest difference")
+    rows: list[tuple[str, ...]] = []
     first: tuple[float, Values] | None = None
     for tool in (ours(), pytrec_eval(), ranx()):
         timed(tool, small, 1)  # imports and compilation
@@ -157,8 +161,14 @@ def main() -> None:
         differs = max(abs(values[name] - first[1][name]) for name in MEASURES)
         cells = (making, scoring, making + scoring)
         ratio = f"{(making + scoring) / first[0]:.1f}"
-        table.add_row(tool.name, *(f"{seconds:.2f}" for seconds in cells), ratio, f"{differs:.1e}")
-    Console(width=110).print(f"{given.queries:,} queries × {HITS:,} hits, {len(MEASURES)} measures", table)
+        rows.append((tool.name, *(f"{seconds:.2f}" for seconds in cells), ratio, f"{differs:.1e}"))
+    title = f"{given.queries:,} queries × {HITS:,} hits, {len(MEASURES)} measures ({', '.join(MEASURES)})"
+    table = Table(*header)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=110).print(title, table)
+    lines = ["| " + " | ".join(row) + " |" for row in (header, ("---",) * len(header), *rows)]
+    write_section(GUIDE, "evaluation", "\n".join([f"{title}, on {machine()}; seconds of the processor.", "", *lines]))
 
 
 if __name__ == "__main__":
