@@ -4,6 +4,7 @@ from bowerbird.evaluate.benchmark import Benchmark, Qrels
 from bowerbird.evaluate.experiment import experiment
 from bowerbird.evaluate.fill import Filled, fill
 from bowerbird.evaluate.measures.answers import Reference, Reply
+from bowerbird.evaluate.plots import plot_gains, plot_latency
 from bowerbird.evaluate.results import Results
 from bowerbird.evaluate.scoring import Evaluation, evaluate, evaluate_answers
 
@@ -19,4 +20,6 @@ __all__ = [
     "evaluate_answers",
     "experiment",
     "fill",
+    "plot_gains",
+    "plot_latency",
 ]
