@@ -13,7 +13,20 @@ import pytest
 from PIL import Image as pil
 
 BOWERBIRD = Path(sys.executable).with_name("bowerbird")
-COMMANDS = ["add", "search", "ask", "list", "show", "remove", "stats", "doctor", "reembed", "export", "demo"]
+COMMANDS = [
+    "add",
+    "search",
+    "ask",
+    "list",
+    "show",
+    "remove",
+    "stats",
+    "doctor",
+    "reembed",
+    "export",
+    "demo",
+    "benchmarks",
+]
 HEAVY = ["lance", "onnxruntime", "av", "PIL", "pyarrow", "pypdfium2", "torch", "numpy"]
 
 

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bowerbird.commands import add, ask, demo, doctor, export, files, mcp, papers, reembed, search, serve
+from bowerbird.commands import add, ask, benchmarks, demo, doctor, export, files, mcp, papers, reembed, search, serve
 
 app = typer.Typer(
     name="bowerbird",
@@ -30,6 +30,7 @@ app.command(epilog=doctor.STATS_EXAMPLES)(doctor.stats)
 app.command(epilog=doctor.DOCTOR_EXAMPLES)(doctor.doctor)
 app.command(epilog=reembed.EXAMPLES)(reembed.reembed)
 app.command(epilog=export.EXAMPLES)(export.export)
+app.command(epilog=benchmarks.EXAMPLES)(benchmarks.benchmarks)
 app.command(epilog=demo.EXAMPLES)(demo.demo)
 app.command(epilog=papers.PAPERS_EXAMPLES)(papers.papers)
 app.command(epilog=papers.REPRODUCE_EXAMPLES)(papers.reproduce)

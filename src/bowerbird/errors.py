@@ -53,3 +53,7 @@ class RankingError(BowerbirdError, ValueError):
 
 class PipelineError(BowerbirdError):
     """A pipeline cannot run as it is composed, or on what it was given."""
+
+
+class BenchmarkError(BowerbirdError):
+    """The files of a benchmark are not as published, or something that they name is not there."""
