@@ -117,9 +117,17 @@ def test_a_long_file_streams_and_waits_for_its_consumer(tmp_path: Path) -> None:
 
 def children() -> dict[int, bytes]:
     """Process ids and command lines of the workers that this process has now."""
-    pids = [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
-    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
+    pids = [int(pid) for task in Path("/proc/self/task").iterdir() for pid in read(task / "children").split()]
+    commands = {pid: read(Path(f"/proc/{pid}/cmdline")) for pid in pids}
     return {pid: command for pid, command in commands.items() if b"worker_process" in command}
+
+
+def read(path: Path) -> bytes:
+    """The file of a thread or process, empty if it has ended since it was listed."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def cpu_seconds(pid: int) -> int:

@@ -158,7 +158,8 @@ def test_limits_of_size_and_back_pressure(limited: Limited) -> None:
         with server.client() as client:
             problem(client.post("/v1/search", json={"images": ["A" * 30_000]}), 413)
             problem(client.post("/v1/items", files={"files": ("big.txt", b"x" * 60_000)}), 413)
-            chunks = (b"x" * 10_000 for _ in range(10))  # no Content-Length to look at
+            part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="big.txt"\r\n\r\n'
+            chunks = (part + b"x" * 10_000 if n == 0 else b"x" * 10_000 for n in range(10))  # no Content-Length
             kind = {"Content-Type": "multipart/form-data; boundary=x"}
             problem(client.post("/v1/items", content=chunks, headers=kind), 413)
             assert not any("big" in file["source"] for file in client.get("/v1/items").json()["files"])
