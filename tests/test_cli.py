@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -26,6 +28,10 @@ COMMANDS = [
     "export",
     "demo",
     "benchmarks",
+    "papers",
+    "reproduce",
+    "serve",
+    "mcp",
 ]
 HEAVY = ["lance", "onnxruntime", "av", "PIL", "pyarrow", "pypdfium2", "torch", "numpy"]
 
@@ -76,6 +82,30 @@ def test_add_reports_failures_and_is_silent_on_a_pipe(here: Path) -> None:
     assert report["unchanged"] == 3
     assert report["failed"][0]["source"] == "files/broken.pdf"
     assert report["failed"][0]["reason"]
+
+
+def test_a_library_among_the_files_is_not_read(here: Path) -> None:
+    report = json.loads(run("add", ".", "--json", cwd=here, code=1).stdout)
+    assert not report["added"]
+    assert [failed["source"] for failed in report["failed"]] == ["files/broken.pdf"]
+
+
+def test_what_does_not_exist_is_said_once(here: Path) -> None:
+    assert "nowhere: cannot be read: No such file" in run("add", "nowhere", cwd=here, code=1).stdout
+    assert "nowhere" not in run("list", cwd=here).stdout
+
+
+def test_an_interrupted_add_says_what_to_do(tmp_path: Path) -> None:
+    for number in range(400):
+        (tmp_path / f"{number}.txt").write_text(f"Salmon {number} swim upstream.\n\n" * 40)
+    adding = subprocess.Popen([str(BOWERBIRD), "add", "."], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "library" / "library.json").exists():
+        time.sleep(0.05)
+    adding.send_signal(signal.SIGINT)
+    assert adding.stderr is not None
+    said = adding.stderr.read()
+    assert adding.wait(60) == 130
+    assert said == "interrupted: what was added stays; run the same command again to go on\n"
 
 
 def test_members_that_were_skipped_are_listed(tmp_path: Path) -> None:

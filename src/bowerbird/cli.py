@@ -12,7 +12,7 @@ app = typer.Typer(
     name="bowerbird",
     help="Put text, pictures, PDF pages, tables, sound and film into one library, and find them with any mix of words, "
     "pictures and sound.",
-    epilog="Exit codes: 0 fine, 1 some files failed or nothing was found, 2 wrong use.",
+    epilog="Exit codes: 0 fine, 1 some files failed or nothing was found, 2 wrong use, 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -47,7 +47,7 @@ def version() -> None:
 
 
 def main() -> None:
-    """Run a command; errors are one line, a closed pipe and Ctrl-C are quiet."""
+    """Run a command; errors are one line, a closed pipe is quiet."""
     from bowerbird.errors import BowerbirdError
 
     try:

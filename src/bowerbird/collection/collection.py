@@ -181,7 +181,7 @@ class Collection:
     def _remember_failures(self, run: Ingest) -> None:
         done = {*run.added, *run.replaced}
         kept = {failure.source: failure.reason for failure in self.failures() if failure.source not in done}
-        kept |= {failure.source: failure.reason for failure in run.failed}
+        kept |= {failure.source: failure.reason for failure in run.failed if os.path.lexists(failure.source)}
         content = json.dumps(kept, indent=1, ensure_ascii=True, sort_keys=True)
         write_atomically(self.folder / "failures.json", content.encode())
 

@@ -67,12 +67,16 @@ class Found:
 def walk(paths: Sequence[str | Path]) -> Iterator[Found | Failure]:
     """Files below the given files and folders in a stable order; what is no regular file is a failure.
 
-    Hidden files and folders below a folder are left out; links to folders are not followed, so there are no loops.
+    Hidden files and folders below a folder are left out, and so are libraries: `add .` beside its own library must not
+    read that. Links to folders are not followed, so there are no loops.
     """
     for given in paths:
         path = Path(given).expanduser()
         if path.is_dir():
             for root, folders, names in os.walk(path):
+                if {"library.json", "manifests"} <= {*names, *folders}:
+                    folders.clear()
+                    continue
                 folders[:] = sorted(name for name in folders if not name.startswith("."))
                 for name in sorted(names):
                     if not name.startswith("."):

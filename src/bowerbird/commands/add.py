@@ -37,8 +37,12 @@ def add(
     chosen = {name: spec for name, spec in (("text", text_encoder), ("image", image_encoder)) if spec}
     opened = open_library(library, create=True, fields={**DEFAULT_FIELDS, **chosen} if chosen else None)
     settings = Settings(opened.collection.text_encoder, ocr=ocr, speech=speech, speech_model=speech_model)
-    with adding(quiet=as_json) as progress:
-        report = opened.collection.add(paths, prune=prune, jobs=jobs or None, settings=settings, progress=progress)
+    try:
+        with adding(quiet=as_json) as progress:
+            report = opened.collection.add(paths, prune=prune, jobs=jobs or None, settings=settings, progress=progress)
+    except KeyboardInterrupt:
+        typer.echo("interrupted: what was added stays; run the same command again to go on", err=True)
+        raise typer.Exit(130) from None
     if as_json:
         print_json(asdict(report))
     else:
