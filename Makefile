@@ -1,7 +1,7 @@
 # make demo   sets up, indexes examples/, searches them, writes demo.html
 # make test   sets up, runs all tests
 # make lint   formatting, lint, types
-# make bench  quality and speed tables (needs ../shared/data)
+# make bench  all tables of docs/benchmarks.md; hours (quality needs ../shared/data, the rest a Debian and its network)
 # make docs   checks that every command in the guides runs
 # make lock   resolves the locked versions anew
 
@@ -13,7 +13,7 @@ TORCH := torch==2.13.0
 MODELS := transformers==5.23.0 sentence-transformers==6.2.0 mteb==2.26.24
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test lint bench docs lock clean help
+.PHONY: demo test lint bench bench-engine docs lock clean help
 
 help:
 	@sed -n 's/^# //p' Makefile | head -6
@@ -49,9 +49,49 @@ lint: $(VENV)/.tools
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.tools
-	$(BIN)/python -m benchmarks.quality
+bench: bench-engine
+	$(BIN)/python -m benchmarks.quality --write docs/benchmarks.md
 	$(BIN)/python -m benchmarks.speed
+
+# what was measured stays in build/bench/results: delete a file there to measure it again
+ENGINE := build/bench
+PEERS := $(ENGINE)/venv/bin/python
+PEERS_211 := $(ENGINE)/venv211/bin/python
+SETS := s20 text pages dense100k dense1m
+MEASURED := $(patsubst %,$(ENGINE)/results/%.json,$(SETS) s20-part fde changes scaling)
+
+bench-engine: $(MEASURED)
+	$(BIN)/python -m benchmarks.engine.report
+
+$(ENGINE)/.data: $(VENV)/.tools
+	ls /var/lib/apt/lists/*_Translation-en > /dev/null 2>&1 \
+		|| apt-get -o Acquire::Languages=en -o Acquire::GzipIndexes=false update
+	$(BIN)/python -m benchmarks.engine.data
+	@touch $@
+
+$(ENGINE)/.peers: benchmarks/engine/peers.txt
+	$(PYTHON) -m venv $(ENGINE)/venv
+	$(PEERS) -m pip install -q $(TORCH)
+	$(PEERS) -m pip install -q -r $< -e .
+	@touch $@
+
+$(ENGINE)/.peers211: benchmarks/engine/peers-torch211.txt
+	$(PYTHON) -m venv $(ENGINE)/venv211
+	$(PEERS_211) -m pip install -q -r $< -e .
+	@touch $@
+
+$(ENGINE)/results/s20-part.json: $(ENGINE)/.data $(ENGINE)/.peers211
+	$(PEERS_211) -m benchmarks.engine --set s20 --only bowerbird fast-plaid xtr-warp
+
+$(ENGINE)/results/fde.json: $(ENGINE)/.data $(ENGINE)/.peers
+	$(PEERS) -m benchmarks.fde
+
+$(ENGINE)/results/changes.json $(ENGINE)/results/scaling.json: $(ENGINE)/results/%.json: $(ENGINE)/.data
+	$(BIN)/python -m benchmarks.engine.$*
+
+$(ENGINE)/results/%.json: $(ENGINE)/.data $(ENGINE)/.peers
+	$(PEERS) -m benchmarks.engine --set $*
+	$(PEERS) -m benchmarks.engine --set $* --throughput
 
 docs: $(VENV)/.tools
 	$(BIN)/python -m pytest tests/test_docs.py

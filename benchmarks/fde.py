@@ -10,6 +10,7 @@ Needs muvfde and faiss-cpu. Rates are per second of processor time, the best of 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
 from collections.abc import Callable, Sequence, Sized
@@ -47,6 +48,7 @@ CONFIGS = (FDEConfig(128), FDEConfig(128, simhash=5, projection=16))
 """2,560 and 10,240 numbers, from the settings of the paper."""
 FORMS = {"bowerbird (C)": "c", "bowerbird (numba)": "numba", "bowerbird (numpy)": "numpy"}
 
+Rates = tuple[float, float]
 Singles = NDArray[np.float32]
 Batch = TypeVar("Batch", bound=Sized)
 
@@ -76,8 +78,9 @@ def google(config: FDEConfig, tokens: MultiVector, kind: muvfde.encoding_type) -
     return np.stack([make(tokens[row], settings) for row in range(len(tokens))])
 
 
-def encoding(console: Console, documents: MultiVector, queries: MultiVector) -> None:
-    """Sets per second: float32 tokens in memory → encodings."""
+def encoding(console: Console, documents: MultiVector, queries: MultiVector) -> dict[str, dict[str, Rates]]:
+    """Sets per second, of documents and of queries: float32 tokens in memory → encodings."""
+    measured = {}
     title = (
         f"encoding sets of {documents.lengths.mean():.0f} and {queries.lengths.mean():.0f} tokens of {documents.dim}"
     )
@@ -85,6 +88,7 @@ def encoding(console: Console, documents: MultiVector, queries: MultiVector) -> 
     for config in CONFIGS:
         base = google_rates(config, documents, queries)
         rows = [("muvfde (C++)", base)] + [(form, our_rates(form, config, documents, queries)) for form in FORMS]
+        measured[f"{config.width:,}"] = {"muvfde": base, "bowerbird": max(rates for _, rates in rows[1:])}
         for name, rates in rows:
             cells = [
                 cell
@@ -93,16 +97,17 @@ def encoding(console: Console, documents: MultiVector, queries: MultiVector) -> 
             ]
             table.add_row(f"{config.width:,}", name, *cells, f"{1e9 / rates[0] / documents.lengths.mean():,.0f}")
     console.print(table)
+    return measured
 
 
-def google_rates(config: FDEConfig, documents: MultiVector, queries: MultiVector) -> tuple[float, float]:
+def google_rates(config: FDEConfig, documents: MultiVector, queries: MultiVector) -> Rates:
     return (
         rate([documents], lambda sets: google(config, sets, muvfde.encoding_type.AVERAGE)),
         rate([queries], lambda sets: google(config, sets, muvfde.encoding_type.DEFAULT_SUM)),
     )
 
 
-def our_rates(form: str, config: FDEConfig, documents: MultiVector, queries: MultiVector) -> tuple[float, float]:
+def our_rates(form: str, config: FDEConfig, documents: MultiVector, queries: MultiVector) -> Rates:
     os.environ[kernels.CHOICE] = FORMS[form]
     fde = FDE(config)
     rates = rate([documents], fde.encode_documents), rate([queries], fde.encode_queries)
@@ -192,7 +197,10 @@ def main() -> None:
     console = Console(width=120)
     found = load(wanted.set, wanted.folder)
     first = found.offsets[: TIMED + 1]
-    encoding(console, float32(MultiVector(found.vectors[: first[-1]], first)), MultiVector.of(found.queries))
+    rates = encoding(console, float32(MultiVector(found.vectors[: first[-1]], first)), MultiVector.of(found.queries))
+    results = wanted.folder / "results"
+    results.mkdir(exist_ok=True)
+    (results / "fde.json").write_text(json.dumps({"encoding": rates}, indent=1))
     hamming(console, wanted.folder)
     candidates(console, found)
 

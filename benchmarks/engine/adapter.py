@@ -45,6 +45,13 @@ class Batched(Protocol):
     def search_batch(self, queries: Sequence[Floats], k: int, setting: Any) -> Sequence[Ids]: ...
 
 
+@runtime_checkable
+class Counted(Protocol):
+    """Optional: how many bytes of the index a search reads, on average."""
+
+    def touched(self, setting: Any) -> float: ...
+
+
 def label(setting: Any) -> str:
     """'full 256, probe 4' for Search(full=256, probe=4)."""
     return ", ".join(f"{field.name} {getattr(setting, field.name)}" for field in fields(setting))

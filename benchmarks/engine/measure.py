@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.engine import threads
-from benchmarks.engine.adapter import Adapter, Batched, label
+from benchmarks.engine.adapter import Adapter, Batched, Counted, label
 from benchmarks.engine.arrays import Floats, Ids
 from benchmarks.engine.build import Built, ensure_built, index_folder
+from benchmarks.engine.memory import bandwidth
 from benchmarks.engine.roster import Absent, Entry, load
 from benchmarks.engine.sets import BenchSet
 
@@ -50,6 +51,8 @@ class Row:
     memory_mb: float
     """By how much the process grew when the index was opened and searched for the first time. The float32 vectors that
     maxsim-cpu and the two-stage methods share count for the first of them."""
+    touched_mb: float | None
+    """Read by a search, as far as the adapter knows."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +108,24 @@ class Run:
             build_cpu_s=self.index.built.cpu_s,
             disk_mb=self.index.built.disk_bytes / 1e6,
             memory_mb=self.index.memory_mb,
+            touched_mb=self._touched_mb(),
         )
+
+    def _touched_mb(self) -> float | None:
+        adapter = self.index.adapter
+        return adapter.touched(self.setting) / 1e6 if isinstance(adapter, Counted) else None
 
 
 @dataclass(frozen=True)
 class Measured:
+    """vectors, dim: of the set. gb_per_s: that one thread reads from memory."""
+
     rows: list[Row]
     absent: list[Absent]
+    items: int
+    vectors: int
+    dim: int
+    gb_per_s: float
 
 
 def measure(
@@ -137,7 +151,8 @@ def measure(
     if throughput:
         for run in runs:
             run.rate = _rate(run, given.queries[:queries])
-    return Measured([run.row(given) for run in runs], absent)
+    rows, (vectors, dim) = [run.row(given) for run in runs], given.vectors.shape
+    return Measured(rows, absent, given.items, vectors, dim, bandwidth() / 1e9)
 
 
 def recall(found: Ids, truth: Ids, depth: int) -> float:

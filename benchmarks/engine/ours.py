@@ -12,8 +12,16 @@ from benchmarks.engine.arrays import Floats, Ids, Offsets
 from bowerbird import embeddings
 from bowerbird.embeddings import MultiVector
 from bowerbird.index.dense import DenseIndex
+from bowerbird.index.dense_segment import REFINED
 from bowerbird.index.multivector import MultiVectorIndex
 from bowerbird.index.multivector.codec import Bits
+
+TOKENS = ("blocks", "scales", "residuals", "codes")
+"""Arrays that a candidate is scored with."""
+DEPTH = 100
+"""Hits that are asked for."""
+QUERY_TOKENS = 21
+"""Of the average query."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,19 @@ class Tokens:
         found = self._index.search(MultiVector.of(list(queries)), k, recall=setting.recall, threads=threads)
         return [keys[keys >= 0] for keys in found.keys]
 
+    def touched(self, setting: Recall) -> float:
+        """Centroids once, the codes of every document or the lists of every token, the tokens of the candidates."""
+        effort, held = self._index.effort(setting.recall), self._index._segments.held
+        arrays = [one.segment.arrays for one in held]
+        documents, codes = len(self._index), sum(len(one.segment.codes) for one in held)
+        tokens = sum(array.nbytes for one in arrays for name, array in one.items() if name in TOKENS)
+        centroids = self._index._model.centroids
+        read = 2.0 * codes
+        if effort.probes:
+            lists = sum(one["lists"].nbytes for one in arrays) / len(centroids)
+            read = QUERY_TOKENS * effort.probes * lists + 2 * codes * min(1, effort.reached / documents)
+        return float(centroids.points.size + read + tokens * min(1, effort.candidates / documents))
+
 
 class Tokens4(Tokens):
     """Half a byte per dimension."""
@@ -70,10 +91,10 @@ class Dense:
     name = "bowerbird dense"
 
     def build(self, vectors: Floats, offsets: Offsets, folder: Path) -> None:
-        DenseIndex.build(np.arange(len(vectors)), vectors).save(folder)
+        DenseIndex.build(np.arange(len(vectors)), embeddings.Dense(vectors), folder=folder)
 
     def open(self, vectors: Floats, offsets: Offsets, folder: Path) -> None:
-        self._index = DenseIndex.open(next(folder.glob("*.pack")))
+        self._index = DenseIndex.open(folder)
 
     def settings(self) -> Sequence[Recall]:
         return tuple(Recall(share) for share in (0.8, 0.9, 0.95, 0.99))
@@ -84,3 +105,13 @@ class Dense:
     def search_batch(self, queries: Sequence[Floats], k: int, setting: Recall) -> Sequence[Ids]:
         found = self._index.search(embeddings.Dense(np.concatenate(queries)), k, recall=setting.recall)
         return [keys[keys >= 0] for keys in found.keys]
+
+    def touched(self, setting: Recall) -> float:
+        """All centroids, the lists that are looked into, and the vectors that are scored again."""
+        whole = 0.0
+        for one in self._index._segments.held:
+            segment, arrays = one.segment, one.segment.arrays
+            share = segment.probes(setting.recall) / segment.lists if segment.listed else 1.0
+            points = arrays["centroids.points"].nbytes if segment.listed else 0
+            whole += points + share * (arrays["blocks"].nbytes + arrays["scales"].nbytes)
+        return whole + DEPTH * REFINED * 2 * self._index.dim

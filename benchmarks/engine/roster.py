@@ -30,6 +30,8 @@ PEERS = "benchmarks.engine.peers"
 TORCH_211 = " (its wheel needs torch 2.11 with CUDA in an environment of its own: peers-torch211.txt)"
 ENTRIES = (
     Entry("bowerbird", "tokens", "benchmarks.engine.ours:Tokens", ours=True),
+    Entry("bowerbird 4 bit", "tokens", "benchmarks.engine.ours:Tokens4", ours=True),
+    Entry("bowerbird 2 bit", "tokens", "benchmarks.engine.ours:Tokens2", ours=True),
     Entry("bowerbird dense", "dense", "benchmarks.engine.ours:Dense", ours=True),
     Entry("maxsim-cpu", "tokens", f"{PEERS}.exact:MaxSimCpu"),
     Entry("mean pooling + MaxSim", "tokens", f"{PEERS}.two_stage:MeanPooling"),

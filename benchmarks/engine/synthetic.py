@@ -1,4 +1,7 @@
-"""Sets made from the encoded texts: page-like ones with hundreds of vectors each, and a million dense vectors."""
+"""Sets made from the encoded texts: page-like ones with hundreds of vectors each, and a million dense vectors.
+
+Larger sets than there are texts hold copies that are moved towards another text, with noise.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.engine.arrays import Floats, offsets_of, unit
+from benchmarks.engine.arrays import Floats, Offsets, offsets_of, unit
 
 PAGES = 3000
 PAGE_WORDS = 260
@@ -22,6 +25,8 @@ SHARES = (0.2, 0.5)
 """How far a copy is moved towards another vector of the set."""
 DENSE_NOISE = 0.15
 """Length of the noise on a unit vector."""
+COPIED = 20_000
+"""Documents that are made at a time."""
 
 
 def make_pages(folder: Path) -> None:
@@ -59,6 +64,31 @@ def make_dense(folder: Path) -> None:
     part.rename(folder / "dense1m.npy")
     asked = np.load(folder / "q_dense.npy")[:DENSE_QUERIES]
     np.save(folder / "dense_q.npy", unit(asked + _noise(asked, random)))
+
+
+def grown(vectors: Floats, offsets: Offsets, count: int, longest: int, file: Path) -> tuple[Floats, Offsets]:
+    """The first `longest` tokens of `count` documents, mapped from the file: real ones first, then moved copies."""
+    lengths = np.resize(np.minimum(np.diff(offsets), longest), count)
+    ends, real, random = offsets_of(lengths), len(offsets) - 1, np.random.default_rng(3)
+    if file.exists():
+        return np.load(file, mmap_mode="r"), ends
+    part = file.with_suffix(".partial")
+    out = np.lib.format.open_memmap(part, "w+", np.float16, (int(ends[-1]), vectors.shape[1]))
+    for start in range(0, count, COPIED):
+        here = lengths[start : start + COPIED]
+        first = offsets[:-1][np.arange(start, start + len(here)) % real]
+        places = np.arange(int(here.sum())) - np.repeat(offsets_of(here)[:-1], here)
+        tokens = np.asarray(vectors[np.repeat(first, here) + places], np.float32)
+        if start + len(here) > real:
+            moved = np.arange(start, start + len(here)) >= real
+            share = np.where(moved, random.uniform(*SHARES, len(here)), 0).astype(np.float32)
+            others = vectors[(np.repeat(offsets[random.integers(0, real, len(here))], here) + places) % len(vectors)]
+            share = np.repeat(share, here)[:, None]
+            tokens = unit((1 - share) * tokens + share * others + _noise(tokens, random) * (share > 0))
+        out[ends[start] : ends[start] + len(tokens)] = tokens
+    out.flush()
+    part.rename(file)
+    return np.load(file, mmap_mode="r"), ends
 
 
 def _noise(like: Floats, random: np.random.Generator) -> Floats:

@@ -44,7 +44,7 @@ def _all(rows: Sequence[Row]) -> str:
         "memory MB",
         "n",
     )
-    return _table(head, [_cells(row) for row in rows])
+    return table(head, [_cells(row) for row in rows])
 
 
 def _cells(row: Row) -> list[str]:
@@ -65,13 +65,13 @@ def _compared(rows: Sequence[Row], level: float) -> str:
         [row.peer, row.setting, f"{row.recall_at_10:.3f}", f"{row.cpu_p50_ms:.2f}", f"{row.cpu_p50_ms / peers[0]:.2f}"]
         for row in found
     ]
-    return title + _table(("index", "setting", "recall@10", "CPU ms", "ratio"), cells)
+    return title + table(("index", "setting", "recall@10", "CPU ms", "ratio"), cells)
 
 
 def _absent(absent: Sequence[Absent]) -> str:
-    return "\n" + _table(("not in the tables", "reason"), [[one.name, one.reason] for one in absent]) if absent else ""
+    return "\n" + table(("not in the tables", "reason"), [[one.name, one.reason] for one in absent]) if absent else ""
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
