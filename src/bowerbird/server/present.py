@@ -7,7 +7,13 @@ from typing import Any
 from bowerbird.collection import FileRecord
 from bowerbird.items import Item, Table
 from bowerbird.pipeline.results import Citation, Hit
+from bowerbird.server.contents import Part
 from bowerbird.server.served import Found, Served
+
+PICTURED = frozenset({"page", "image", "figure", "shot"})
+"""Kinds that always have a picture."""
+EXCERPT_ROWS = 6
+EXCERPT_COLUMNS = 12
 
 
 def hit_json(hit: Hit, served: Served) -> dict[str, Any]:
@@ -20,7 +26,54 @@ def hit_json(hit: Hit, served: Served) -> dict[str, Any]:
         "source": served.names.shown(hit.source),
         "locator": place,
         "words": hit.evidence.words,
+        "table": excerpt(hit.best, hit.evidence.snippet),
+        "date": hit.best.metadata.get("date") or hit.item.metadata.get("date"),
         "links": links(hit.item, hit.thumbnail is not None, place.get("box")),
+    }
+
+
+def excerpt(item: Item, snippet: str = "") -> dict[str, Any] | None:
+    """schemas.Excerpt: the rows of an item's table that a snippet is from, else its first ones."""
+    table = next((part for part in item.parts if isinstance(part, Table)), None)
+    if table is None or item.kind != "table":
+        return None
+    lines = set(snippet.split("\n"))
+    begin = next((number for number, row in enumerate(table.rows) if " | ".join(row) in lines), 0)
+    rows = table.rows[begin : begin + EXCERPT_ROWS]
+    return {
+        "header": table.header[:EXCERPT_COLUMNS],
+        "rows": [row[:EXCERPT_COLUMNS] for row in rows],
+        "caption": table.caption,
+        "first": begin + (item.locator.rows[0] if item.locator.rows else 1),
+        "total": len(table.rows),
+    }
+
+
+def contents_json(part: Part, served: Served) -> dict[str, Any]:
+    """schemas.Contents"""
+    return {
+        "id": part.root.id,
+        "source": served.names.shown(part.root.locator.source),
+        "title": part.root.title,
+        "metadata": dict(part.root.metadata),
+        "total": part.total,
+        "position": part.position,
+        "offset": part.offset,
+        "entries": [_entry(item) for item in part.items],
+    }
+
+
+def _entry(item: Item) -> dict[str, Any]:
+    """schemas.Entry"""
+    return {
+        "id": item.id,
+        "kind": item.kind,
+        "modality": item.modality,
+        "title": item.title,
+        "locator": item.locator.place(),
+        "text": item.text if item.kind == "passage" else "",
+        "table": excerpt(item),
+        "thumbnail": links(item, pictured=item.kind in PICTURED)["thumbnail"],
     }
 
 
@@ -65,8 +118,8 @@ def links(item: Item, pictured: bool, box: Any = None) -> dict[str, str | None]:
     }
 
 
-def file_json(file: FileRecord, served: Served) -> dict[str, Any]:
-    """schemas.FileOut"""
+def file_json(file: FileRecord, served: Served, cover: str | None = None) -> dict[str, Any]:
+    """schemas.FileOut. cover: the id of an item that has a picture."""
     return {
         "id": file.id,
         "source": served.names.shown(file.source),
@@ -74,4 +127,5 @@ def file_json(file: FileRecord, served: Served) -> dict[str, Any]:
         "title": file.title,
         "items": file.items,
         "size": file.size,
+        "cover": cover and f"/v1/items/{cover}/thumbnail",
     }

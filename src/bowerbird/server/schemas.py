@@ -70,6 +70,19 @@ class Locator(BaseModel):
     end: float | None = None
 
 
+class TableOut(BaseModel):
+    header: list[str]
+    rows: list[list[str]]
+    caption: str
+
+
+class Excerpt(TableOut):
+    """Some rows of a table: those that the snippet is from."""
+
+    first: int = Field(description="The number of the first row given, from 1.")
+    total: int = Field(description="How many rows the item's table has.")
+
+
 class Hit(BaseModel):
     rank: int
     score: float
@@ -82,6 +95,8 @@ class Hit(BaseModel):
     title: str
     snippet: str
     words: list[tuple[int, int]] = Field(description="Where in the snippet the query's words stand.")
+    table: Excerpt | None = Field(None, description="If the best place is a table: the rows that the snippet is from.")
+    date: str | None = Field(None, description="When it was made, ISO 8601, as far as the file says.")
     matched: dict[str, float] = Field(description="Score per source of evidence.")
     links: Links
 
@@ -90,7 +105,7 @@ HIT = {
     "rank": 1, "score": 7.21, "id": ITEM, "best": "5d2c9c51d2b4e6708192a3ff", "kind": "page", "modality": "page",
     "source": "papers/heart.pdf", "locator": {"page": 3, "box": [0.1, 0.2, 0.9, 0.4]}, "title": "The heart",
     "snippet": "The four valves of the heart.", "words": [[9, 15], [23, 28]],
-    "matched": {"lexical": 3.1, "text": 2.4, "tokens": 4.0},
+    "table": None, "date": "2026-01-31", "matched": {"lexical": 3.1, "text": 2.4, "tokens": 4.0},
     "links": {"self": f"/v1/items/{ITEM}", "thumbnail": f"/v1/items/{ITEM}/thumbnail",
               "page": f"/v1/items/{ITEM}/page.png?box=0.1,0.2,0.9,0.4", "media": f"/v1/items/{ITEM}/media"},
 }  # fmt: skip
@@ -108,12 +123,6 @@ class SearchReply(BaseModel):
 class Citation(Hit):
     n: int = Field(description="The number in the answer's text.")
     quote: str
-
-
-class TableOut(BaseModel):
-    header: list[str]
-    rows: list[list[str]]
-    caption: str
 
 
 class ItemOut(BaseModel):
@@ -146,6 +155,51 @@ class ItemOut(BaseModel):
     )
 
 
+class Entry(BaseModel):
+    """A page, picture, passage, table, stretch or shot of a file."""
+
+    id: str
+    kind: Kind
+    modality: Modality
+    title: str
+    locator: Locator
+    text: str = Field(description="Words of passages; empty for everything else.")
+    table: Excerpt | None = Field(None, description="The first rows of a table.")
+    thumbnail: str | None = None
+
+
+class Contents(BaseModel):
+    """What a file holds, in its order. `position`: where the asked item is among all `total` entries, from 0."""
+
+    id: str = Field(description="The file's root item.")
+    source: str
+    title: str
+    metadata: dict[str, Any]
+    total: int
+    position: int
+    offset: int = Field(description="The position of the first entry given.")
+    entries: list[Entry]
+
+    model_config = example(
+        {
+            "id": "77aa9c51d2b4e6708192a3b4", "source": "papers/heart.pdf", "title": "The heart",
+            "metadata": {"author": "A. Vesalius"}, "total": 12, "position": 2, "offset": 2,
+            "entries": [{"id": ITEM, "kind": "page", "modality": "page", "title": "The heart", "locator": {"page": 3},
+                         "text": "", "table": None, "thumbnail": f"/v1/items/{ITEM}/thumbnail"}],
+        }
+    )  # fmt: skip
+
+
+class Waveform(BaseModel):
+    """Loudness of a recording around an item: `peaks` from 0 to 1, evenly spaced from `start` to `end` seconds."""
+
+    start: float
+    end: float
+    peaks: list[float]
+
+    model_config = example({"start": 0.0, "end": 2.4, "peaks": [0.02, 0.61, 1.0, 0.33]})
+
+
 class FileOut(BaseModel):
     """A file of the collection, by its root item."""
 
@@ -155,6 +209,7 @@ class FileOut(BaseModel):
     title: str
     items: int = Field(description="How many items it holds.")
     size: int
+    cover: str | None = Field(None, description="The thumbnail of its first page, picture or shot.")
 
 
 class Files(BaseModel):
@@ -165,7 +220,15 @@ class Files(BaseModel):
         {
             "total": 1,
             "files": [
-                {"id": ITEM, "source": "heart.pdf", "kind": "document", "title": "Heart", "items": 12, "size": 48213}
+                {
+                    "id": ITEM,
+                    "source": "heart.pdf",
+                    "kind": "document",
+                    "title": "Heart",
+                    "items": 12,
+                    "size": 48213,
+                    "cover": f"/v1/items/{ITEM}/thumbnail",
+                }
             ],
         }
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from bowerbird.pipeline.hits import show_hits
 from bowerbird.pipeline.media import understood
 from bowerbird.pipeline.results import Answer, Hit, Results
 from bowerbird.ranking import Ranking
+from bowerbird.server.contents import Part, contents, covers
 from bowerbird.server.drawing import draw, thumbnail_as_png
 from bowerbird.server.isolated import isolated
 from bowerbird.server.limits import Limits
@@ -27,6 +29,7 @@ from bowerbird.server.pipelines import named
 from bowerbird.server.problems import Refused
 from bowerbird.server.reader import Reader
 from bowerbird.server.sources import Source, Sources
+from bowerbird.server.waveform import waveform
 
 if TYPE_CHECKING:
     from bowerbird.chat import Chat
@@ -156,8 +159,35 @@ class Served:
             raise Refused(404, "this item is inside an archive or a message, which is not unpacked for clients")
         return self._sources.open(found.snapshot.files(found.snapshot.rows_of([name]))[0])
 
-    def files(self) -> list[FileRecord]:
-        return self.library.collection.files()
+    def contents(self, name: str, offset: int | None, limit: int) -> Part:
+        """The file that an item is in, as `contents.contents`. Raises Refused (404)."""
+        found = self.find(name)
+        return contents(found.snapshot, found.row, offset, limit)
+
+    def waveform(self, name: str) -> bytes:
+        """schemas.Waveform as JSON. Raises Refused (404) for what is no recording, ReadError."""
+        found = self.find(name)
+        place, info = found.item.locator, found.snapshot.files(found.snapshot.rows_of([name]))[0]
+        if found.item.kind not in STREAMED or place.member is not None:
+            raise Refused(404, "this item is no stretch of a recording")
+        drawn = self._pages.get(("waveform", name))
+        if drawn is None:
+            self._sources.open(info).close()
+            drawn = json.dumps(isolated(waveform, info.path, place.start or 0.0, place.end)).encode()
+            self._pages.keep(("waveform", name), drawn)
+        return drawn
+
+    def files(self, match: str = "") -> list[FileRecord]:
+        """The files of the collection; match: only those that have it in their source or title."""
+        wanted = match.casefold()
+        records = self.library.collection.files()
+        if not wanted:
+            return records
+        return [file for file in records if wanted in f"{self.names.shown(file.source)}\n{file.title}".casefold()]
+
+    def covers(self, files: Sequence[FileRecord]) -> list[str | None]:
+        """Per file the id of an item that has a picture of it."""
+        return covers(self.reader.snapshot, [file.id for file in files])
 
     def about(self) -> dict[str, Any]:
         """Counts, encoders, and the name of the collection."""

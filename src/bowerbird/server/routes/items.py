@@ -29,23 +29,41 @@ async def files(
     of: In,
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    match: Annotated[str, Query(max_length=200, description="Only files with this in their source or title.")] = "",
 ) -> dict[str, Any]:
     """The files of the collection, by source."""
-    return await of.work(_files, offset, limit, of)
+    return await of.work(_files, offset, limit, match, of)
 
 
-def _files(offset: int, limit: int, of: Services) -> dict[str, Any]:
-    records = of.served.files()
-    return {
-        "total": len(records),
-        "files": [present.file_json(file, of.served) for file in records[offset : offset + limit]],
-    }
+def _files(offset: int, limit: int, match: str, of: Services) -> dict[str, Any]:
+    records = of.served.files(match)
+    shown = records[offset : offset + limit]
+    covers = of.served.covers(shown)
+    files = [present.file_json(file, of.served, cover) for file, cover in zip(shown, covers, strict=True)]
+    return {"total": len(records), "files": files}
 
 
 @router.get("/items/{id}", response_model=schemas.ItemOut, response_model_exclude_unset=True)
 async def item(id: ItemId, of: In) -> dict[str, Any]:
     """What is known of an item: its place, its words, its tables."""
     return await of.work(lambda: present.item_json(of.served.find(id), of.served))
+
+
+@router.get("/items/{id}/contents", response_model=schemas.Contents, response_model_exclude_unset=True)
+async def contents(
+    id: ItemId,
+    of: In,
+    offset: Annotated[int | None, Query(ge=0, le=2**31, description="Without it, the item is in the middle.")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 200,
+) -> dict[str, Any]:
+    """What the file that an item is in holds, in its order: to turn pages, read on, or jump between moments."""
+    return await of.work(lambda: present.contents_json(of.served.contents(id, offset, limit), of.served))
+
+
+@router.get("/items/{id}/waveform", response_class=Response, responses={200: {"model": schemas.Waveform}})
+async def waveform(id: ItemId, of: In) -> Response:
+    """The loudness of the recording around a stretch of it."""
+    return Response(await of.heavy(of.served.waveform, id), headers=KEEP, media_type="application/json")
 
 
 @router.get("/items/{id}/thumbnail", response_class=Response, responses={200: {"content": {"image/webp": BINARY}}})
