@@ -230,8 +230,8 @@ def test_health_metrics_and_description(client: httpx.Client) -> None:
     described = client.get("/openapi.json").json()
     assert set(described["paths"]) == {
         "/v1/search", "/v1/ask", "/v1/items", "/v1/items/{id}", "/v1/items/{id}/thumbnail", "/v1/items/{id}/page.png",
-        "/v1/items/{id}/media", "/v1/items/{id}/contents", "/v1/items/{id}/waveform", "/v1/jobs/{id}", "/v1/collections", "/healthz", "/metrics", "/v1/embeddings",
-        "/v1/rerank",
+        "/v1/items/{id}/media", "/v1/items/{id}/contents", "/v1/items/{id}/waveform", "/v1/jobs/{id}",
+        "/v1/collections", "/healthz", "/metrics", "/v1/embeddings", "/v1/rerank",
     }  # fmt: skip
     for path, methods in described["paths"].items():
         for method, operation in methods.items():
