@@ -43,7 +43,8 @@ def page(title: str, sections: Sequence[str]) -> str:
 
 def results_section(results: Results, heading: str = "") -> str:
     """What was asked, and the hits as cards."""
-    cards = "\n".join(card(hit) for hit in results.hits) or "<p>Nothing was found.</p>"
+    best = strongest(results.hits)
+    cards = "\n".join(card(hit, best) for hit in results.hits) or "<p>Nothing was found.</p>"
     note = f'<p class="note">{escape(heading)}</p>' if heading else ""
     took = f"{len(results.hits)} hits in {results.took_ms:.0f} ms"
     return (
@@ -56,7 +57,8 @@ def answer_section(question: str, answer: Answer) -> str:
     """An answer with numbered citations that lead to the cards below it."""
     text = re.sub(r"\[(\d+)\]", r'<a href="#cite-\1">[\1]</a>', escape(answer.text))
     who = escape(answer.model) if answer.model else "Quoted verbatim; no language model is configured."
-    cards = "\n".join(card(citation.hit, citation.n) for citation in answer.citations)
+    best = strongest([citation.hit for citation in answer.citations])
+    cards = "\n".join(card(citation.hit, best, citation.n) for citation in answer.citations)
     return (
         f'<section>\n<h2>{escape(question)}</h2>\n<p class="answer">{text}</p>\n<p class="took">{who}</p>\n'
         f'<ol class="hits">\n{cards}\n</ol>\n</section>'
@@ -79,8 +81,13 @@ def query(asked: Query) -> str:
     return " + ".join([*parts, f"<span>{words}</span>"] if words else parts)
 
 
-def card(hit: Hit, number: int = 0) -> str:
-    """One hit: its picture, where it is from, what matched, and why."""
+def strongest(hits: Sequence[Hit]) -> float:
+    """The highest score that any source gave: a full bar."""
+    return max((score for hit in hits for score in hit.matched.values()), default=0.0) or 1.0
+
+
+def card(hit: Hit, best: float, number: int = 0) -> str:
+    """One hit: its picture, where it is from, what matched, and why. best: the score of a full bar."""
     label = f' id="cite-{number}"' if number else ""
     rank = f"[{number}]" if number else str(hit.rank)
     place = place_in_words(hit.place)
@@ -89,7 +96,7 @@ def card(hit: Hit, number: int = 0) -> str:
     return (
         f'<li class="hit {hit.modality}"{label}>\n{picture(hit)}<div class="words">\n'
         f'<p class="title"><span class="rank">{rank}</span> {title}</p>\n'
-        f'<p class="where">{where}</p>\n{content(hit)}\n{why(hit)}\n</div>\n</li>'
+        f'<p class="where">{where}</p>\n{content(hit)}\n{why(hit, best)}\n</div>\n</li>'
     )
 
 
@@ -135,11 +142,10 @@ def table_html(table: Table) -> str:
     return f'<div class="table"><table>{caption}{head}<tbody>{rows}</tbody></table></div>'
 
 
-def why(hit: Hit) -> str:
+def why(hit: Hit, best: float) -> str:
     """The sources that speak for a hit, as small bars."""
-    top = max([*hit.matched.values(), 1e-6])
     bars = [
-        f'<li>{escape(name)} <meter min="0" max="{top:.2f}" value="{max(score, 0):.2f}" '
+        f'<li>{escape(name)} <meter min="0" max="{best:.2f}" value="{max(score, 0):.2f}" '
         f'title="{score:.2f}">{score:.2f}</meter></li>'
         for name, score in sorted(hit.matched.items(), key=lambda entry: -entry[1])
     ]
