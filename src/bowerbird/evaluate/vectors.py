@@ -1,17 +1,25 @@
-"""Encoding what experiments encode again and again: vectors are kept on disk under a hash of encoder and content."""
+"""Encoding what experiments encode again and again: each vector is kept on disk under a hash of encoder and content.
+
+Experiments thus share what they have in common, and one that was cut short goes on where it stopped.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bowerbird.embeddings import Dense
+from bowerbird.embeddings import Dense, Embedding
 from bowerbird.encoders.base import Encoder
-from bowerbird.items import Audio, Image, Parts, Video
+from bowerbird.items import Audio, Image, Parts, Text, Video
+
+PORTION = 128
+"""Contents that are encoded before their vectors are kept."""
 
 
 def cache_folder() -> Path:
@@ -21,29 +29,57 @@ def cache_folder() -> Path:
 
 
 def item_vectors(encoder: Encoder, batch: Sequence[Parts]) -> Dense:
-    """As the dense vectors of `encoder.encode_items(batch)`, n × dim, from disk if they were made before.
+    """As the dense vectors of `encoder.encode_items(batch)`, n × dim float32, from disk where they were made before.
 
     Raises ValueError for an encoder without dense vectors.
     """
-    path = cache_folder() / "vectors" / f"{_key(encoder, batch)}.npy"
-    if path.exists():
-        return Dense(np.load(path))
-    dense = encoder.encode_items(batch).dense
-    if dense is None:
+    return kept(f"{encoder.id} items", batch, lambda some: _dense(encoder, encoder.encode_items(some)))
+
+
+def query_vectors(encoder: Encoder, batch: Sequence[Parts]) -> Dense:
+    """As `item_vectors`, of `encoder.encode_queries`."""
+    return kept(f"{encoder.id} queries", batch, lambda some: _dense(encoder, encoder.encode_queries(some)))
+
+
+def text_vectors(space: str, texts: Sequence[str], make: Callable[[Sequence[str]], NDArray[Any]]) -> Dense:
+    """What `make` makes of texts, n × dim, from disk where it was made before.
+
+    space: names `make` and its weights, so that no other's vectors are taken for it.
+    """
+    read = [(Text(text),) for text in texts]
+    return kept(f"{space} texts", read, lambda some: make([part.text for (part,) in some if isinstance(part, Text)]))
+
+
+def kept(space: str, batch: Sequence[Parts], make: Callable[[Sequence[Parts]], NDArray[Any]]) -> Dense:
+    """The vectors of contents (n × dim float32), made by `make` for those that are not on disk yet."""
+    folder = cache_folder() / "vectors" / blake2b(space.encode(), digest_size=8).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{_key(parts)}.npy" for parts in batch]
+    missing = {path: parts for path, parts in zip(paths, batch, strict=True) if not path.exists()}
+    places = list(missing)
+    for start in range(0, len(places), PORTION):
+        some = places[start : start + PORTION]
+        for path, vector in zip(some, make([missing[path] for path in some]), strict=True):
+            _write(path, np.asarray(vector, np.float32))
+    return Dense(np.stack([np.load(path) for path in paths]))
+
+
+def _dense(encoder: Encoder, embedding: Embedding) -> NDArray[Any]:
+    if embedding.dense is None:
         raise ValueError(f"encoder {encoder.id} gives token vectors only, no dense ones")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    return embedding.dense.vectors
+
+
+def _write(path: Path, vector: NDArray[np.float32]) -> None:
     part = path.with_suffix(f".{os.getpid()}.npy")
-    np.save(part, dense.vectors)
+    np.save(part, vector)
     part.replace(path)
-    return dense
 
 
-def _key(encoder: Encoder, batch: Sequence[Parts]) -> str:
-    digest = blake2b(str(encoder.id).encode(), digest_size=16)
-    for parts in batch:
-        digest.update(f"|{len(parts)}".encode())
-        for part in parts:
-            digest.update(_content(part))
+def _key(parts: Parts) -> str:
+    digest = blake2b(str(len(parts)).encode(), digest_size=16)
+    for part in parts:
+        digest.update(_content(part))
     return digest.hexdigest()
 
 

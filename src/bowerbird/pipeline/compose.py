@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bowerbird import embeddings
+from bowerbird.embeddings import Floats
 from bowerbird.errors import PipelineError
 from bowerbird.items import Image, Query
 from bowerbird.pipeline.retrieve import RETRIEVED, nearest
@@ -52,8 +54,7 @@ class Compose(Over):
         if both is None:
             raise PipelineError(f"{self!r} needs dense vectors, but {encoder.id.spec!r} gives token vectors only")
         unit = both.normalized().vectors
-        mixed = (1 - self.words) * unit[: len(queries)] + self.words * unit[len(queries) :]
-        return embeddings.Dense(np.asarray(mixed, np.float32)).normalized()
+        return embeddings.Dense(weighted(unit[: len(queries)], unit[len(queries) :], self.words))
 
     @property
     def needs(self) -> Names:
@@ -65,3 +66,8 @@ class Compose(Over):
 
     def __repr__(self) -> str:
         return f"Compose({self.field!r}, words={self.words:g})"
+
+
+def weighted(pictures: Floats, words: Floats, share: float) -> NDArray[np.float32]:
+    """n × dim unit vectors of pictures and of words → n × dim unit vectors; share: of the words, 0 to 1."""
+    return embeddings.Dense(np.asarray((1 - share) * pictures + share * words, np.float32)).normalized().vectors
