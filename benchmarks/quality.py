@@ -4,8 +4,8 @@
     python -m benchmarks.quality xquad cisi
     python -m benchmarks.quality --write docs/benchmarks.md
 
-Figures are nDCG@10 and R@1 (share of queries whose first hit is relevant). A query is never asked for itself:
-composed queries leave their reference picture out.
+Figures are nDCG@10 and R@k (relevant documents among the first k, of those that k could hold). A query is never asked
+for itself: composed queries leave their reference picture out.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ from bowerbird.ranking import Ranking
 from bowerbird.readers.base import ReadOptions
 
 BATCH = 100
-HEADER = ("set", "queries", "source", "nDCG@10", "R@1", "R@10", "ms/query")
+CUTS = (1, 3, 5, 10)
+HEADER = ("set", "queries", "source", "nDCG@10", *(f"R@{k}" for k in CUTS))
+TEXT_SOURCES = ("BM25", "dense", "late interaction", "default")
 
 
 def pipelines(snapshot: Snapshot) -> dict[str, Stage]:
@@ -50,30 +52,47 @@ def pipelines(snapshot: Snapshot) -> dict[str, Stage]:
     }
 
 
-def measure(stage: Stage, asked: sets.Queries, names: dict[str, str]) -> tuple[float, float, float]:
-    """nDCG@10, R@1 and R@10 over documents: a document counts once, with its best item."""
-    gains, firsts, tens = [], [], []
+def measure(stage: Stage, asked: sets.Queries, names: dict[str, str]) -> tuple[float, ...]:
+    """nDCG@10 and R@k over documents: a document counts once, with its best item."""
+    figures = []
     for start in range(0, len(asked.queries), BATCH):
-        queries = asked.queries[start : start + BATCH]
-        ranking = stage(Ranking.empty(queries))
+        ranking = stage(Ranking.empty(asked.queries[start : start + BATCH]))
         for number, relevant in enumerate(asked.qrels[start : start + BATCH]):
             documents = list(dict.fromkeys(names[name] for name, _ in ranking.hits(number)))
             documents = [name for name in documents if name != asked.left_out(start + number)]
             found = [relevant.get(name, 0.0) for name in documents[:10]]
             ideal = sorted(relevant.values(), reverse=True)[:10]
-            gains.append(discounted(found) / discounted(ideal))
-            firsts.append(bool(found and found[0] > 0))
-            tens.append(sum(gain > 0 for gain in found) / min(len(relevant), 10))
-    return float(np.mean(gains)), float(np.mean(firsts)), float(np.mean(tens))
+            recalls = [sum(gain > 0 for gain in found[:k]) / min(len(relevant), k) for k in CUTS]
+            figures.append((discounted(found) / discounted(ideal), *recalls))
+    return tuple(map(float, np.mean(figures, axis=0)))
 
 
 def discounted(gains: Sequence[float]) -> float:
     return float(sum(gain / np.log2(rank + 2) for rank, gain in enumerate(gains)))
 
 
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """The rows as a table of a guide."""
-    lines = [HEADER, ("---", "---:", "---", *["---:"] * 4), *rows]
+Figures = dict[tuple[str, int], dict[str, tuple[float, ...]]]
+"""Per set and number of queries, per source: what `measure` gives."""
+
+
+def cells(measured: Figures) -> list[tuple[str, ...]]:
+    """The rows of the table, and last the mean over the sets that words can be searched in."""
+    text = [sources for sources in measured.values() if set(TEXT_SOURCES) <= sources.keys()]
+    found = dict(measured)
+    if text:
+        found["mean of sets of text", 0] = {
+            source: tuple(np.mean([sources[source] for sources in text], axis=0)) for source in TEXT_SOURCES
+        }
+    return [
+        (title, f"{queries:,}" if queries else "", source, *(f"{figure:.3f}" for figure in figures))
+        for (title, queries), sources in found.items()
+        for source, figures in sources.items()
+    ]
+
+
+def markdown(measured: Figures) -> str:
+    """The figures as a table of a guide."""
+    lines = [HEADER, ("---", "---:", "---", *["---:"] * (len(CUTS) + 1)), *cells(measured)]
     return f"{machine()}.\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in lines)
 
 
@@ -94,7 +113,7 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", default=list(makers), help=f"any of {', '.join(makers)}")
     parser.add_argument("--write", type=Path, metavar="GUIDE", help="put the table into this guide")
     given = parser.parse_args()
-    table, rows = Table(*HEADER), []
+    measured: Figures = {}
     for name in given.sets:
         made = makers[name]()
         with tempfile.TemporaryDirectory() as folder:
@@ -106,18 +125,16 @@ def main() -> None:
             names = made.names(snapshot)
             Console().print(f"{name}: {len(snapshot)} items in {took:.0f} s ({len(snapshot) / took:.0f}/s)")
             for title, asked in made.queries.items():
-                for source, stage in pipelines(snapshot).items():
-                    started = time.perf_counter()
-                    ndcg, first, ten = measure(stage, asked, names)
-                    each = (time.perf_counter() - started) / len(asked.queries) * 1000
-                    if ndcg > 0.001:
-                        figures = (f"{ndcg:.3f}", f"{first:.3f}", f"{ten:.3f}", f"{each:.1f}")
-                        rows.append((title, str(len(asked.queries)), source, *figures))
-                        table.add_row(*rows[-1])
-                table.add_section()
+                found = {source: measure(stage, asked, names) for source, stage in pipelines(snapshot).items()}
+                measured[title, len(asked.queries)] = {
+                    source: figures for source, figures in found.items() if figures[0] > 0.001
+                }
+    table = Table(*HEADER)
+    for row in cells(measured):
+        table.add_row(*row)
     Console(width=110).print(table)
     if given.write:
-        write_section(given.write, "quality", markdown(rows))
+        write_section(given.write, "quality", markdown(measured))
 
 
 if __name__ == "__main__":
