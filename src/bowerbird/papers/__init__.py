@@ -1,6 +1,6 @@
 """One page per paper: what it adds, where the mechanism lives, and an experiment that shows its claim or does not.
 
-Every module here is a page, with one `PAGE`, except those of OTHERS, which pages are made and shown with.
+Every module or package here is a page, with one `PAGE`, except those of OTHERS, which pages are made and shown with.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ OTHERS = frozenset({"page", "table", "measured"})
 
 def names() -> list[str]:
     """The names of all pages, in alphabetical order."""
-    modules = (module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    modules = (module.name for module in pkgutil.iter_modules(__path__))
     return sorted(name.replace("_", "-") for name in modules if name not in OTHERS and not name.startswith("_"))
 
 

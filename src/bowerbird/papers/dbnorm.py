@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bowerbird.embeddings import Dense
 from bowerbird.encoders import lite
 from bowerbird.evaluate.measures.hubness import skewness
-from bowerbird.evaluate.vectors import item_vectors
+from bowerbird.evaluate.vectors import item_vectors, text_vectors
 from bowerbird.items import Image
 from bowerbird.papers.page import Check, Figure, Page, Report, Run
 from bowerbird.pipeline.hubness import Array, Bank, csls, dynamic_inverted_softmax, inverted_softmax
@@ -26,6 +26,8 @@ from bowerbird.pipeline.hubness import Array, Bank, csls, dynamic_inverted_softm
 SHARPNESS = (5.0, 10.0, 20.0, 40.0, 80.0)
 GALLERY_SHARPNESS = (0.0, 0.5, 1.0, 3.0)
 DEPTH = 10
+PICTURES = 600
+"""Of each set, evenly spaced, unless the run is a full one."""
 SPACES: Mapping[str, Callable[[Array], Array]] = {
     "uncentred": lambda words: words,
     "centred": lambda words: lite.load().centred(words),
@@ -65,7 +67,7 @@ class Split:
 
 def reproduce(run: Run) -> Report:
     photos, emoji = _photos(run), _emoji(run)
-    strange = lite.load().raw_text_vectors([f"{number}" for number in range(500)])
+    strange = _words([f"{number}" for number in range(300)])
     figures: list[Figure] = []
     for space, placed in SPACES.items():
         firsts: dict[str, list[Hits]] = {}
@@ -179,10 +181,10 @@ def _checks(value: Mapping[tuple[str, str], float]) -> tuple[Check, ...]:
 
 def _photos(run: Run) -> Searched:
     folder = run.folder("images/flickr8k-ml")
-    entries = _entries(folder)
+    entries = _entries(folder, run)
     run.say(f"looking at {len(entries)} photos")
     captions = {language: [_caption(entry, language) for entry in entries] for language in PHOTO_LANGUAGES}
-    asked = {language: lite.load().raw_text_vectors(texts) for language, texts in captions.items()}
+    asked = {language: _words(texts) for language, texts in captions.items()}
     return _pictures([folder / entry["image"] for entry in entries]), asked
 
 
@@ -193,15 +195,24 @@ def _caption(entry: Mapping[str, Any], language: str) -> str:
 
 def _emoji(run: Run) -> Searched:
     folder = run.folder("images/emoji-styles")
-    entries = _entries(folder) if run.full else _entries(folder)[::2]
+    entries = _entries(folder, run)
     run.say(f"looking at {len(entries)} emoji")
     names = {language: [entry["names"][language] for entry in entries] for language in EMOJI_LANGUAGES}
-    asked = {language: lite.load().raw_text_vectors(texts) for language, texts in names.items()}
+    asked = {language: _words(texts) for language, texts in names.items()}
     return _pictures([folder / entry["images"]["twitter"] for entry in entries]), asked
 
 
-def _entries(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "items.jsonl").read_text("utf8").splitlines()]
+def _entries(folder: Path, run: Run) -> list[dict[str, Any]]:
+    entries = [json.loads(line) for line in (folder / "items.jsonl").read_text("utf8").splitlines()]
+    if run.full or len(entries) <= PICTURES:
+        return entries
+    return [entries[row] for row in np.linspace(0, len(entries) - 1, PICTURES).astype(int)]
+
+
+def _words(texts: Sequence[str]) -> Array:
+    """Text vectors as the model gives them, n × 384."""
+    words = lite.load()
+    return np.asarray(text_vectors(f"{words.id} raw", texts, words.raw_text_vectors).vectors, np.float32)
 
 
 def _pictures(paths: Sequence[Path]) -> Dense:

@@ -1,0 +1,36 @@
+"""Hubs are pushed down on real data: Portuguese names of emoji look for the Spanish ones by their spelling."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from zlib import crc32
+
+import numpy as np
+
+from bowerbird.embeddings import Dense
+from bowerbird.papers.dbnorm import Split, _first, _methods, _skewness
+from tests.shared import shared
+
+
+def spelling(texts: Sequence[str]) -> Dense:
+    """Counts of their trigrams, hashed."""
+    counts = np.zeros((len(texts), 256), np.float32)
+    for row, text in enumerate(texts):
+        padded = f" {text.lower()} "
+        for start in range(len(padded) - 2):
+            counts[row, crc32(padded[start : start + 3].encode()) % 256] += 1
+    return Dense(counts).normalized()
+
+
+def test_hubness_falls_by_half_and_only_with_densities_of_the_right_items() -> None:
+    lines = (shared("images/emoji-styles") / "items.jsonl").read_text("utf8").splitlines()
+    entries = [json.loads(line) for line in lines[::3]]
+    asked, gallery = (spelling([entry["names"][language] for entry in entries]) for language in ("pt", "es"))
+    found = _methods(Split.of(asked, gallery, 0), spelling([f"{number}" for number in range(100)]))
+    hubness = {method: _skewness(scores) for method, scores in found.items()}
+    assert hubness["DualIS"] < hubness["raw"] / 2
+    assert hubness["DualDIS"] < hubness["raw"] / 2
+    assert hubness["IS, densities shuffled"] > hubness["raw"]
+    assert hubness["IS, strange bank"] > 1.5 * hubness["IS"]
+    assert _first(found["DualIS"]).mean() > _first(found["raw"]).mean() - 0.02
