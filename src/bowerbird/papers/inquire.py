@@ -213,10 +213,11 @@ def _slices(emoji: Collection, found: Mapping[str, Values]) -> list[Figure]:
     """One and two stages, by the group that most of a query's pictures belong to."""
     groups = np.array(emoji.group)
     chosen = [name for name, size in Counter(emoji.group).most_common() if size >= 5]
+    shown: tuple[tuple[Part, str], ...] = (("baseline", "one stage"), ("ours", "two stages from 100"))
     return [
         Figure.over(part, method, f"AP@{K}, {group}", found[method][groups == group])
         for group in chosen
-        for part, method in (("baseline", "one stage"), ("ours", "two stages from 100"))  # type: tuple[Part, str]
+        for part, method in shown
     ]
 
 
