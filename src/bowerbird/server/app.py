@@ -30,6 +30,7 @@ UPLOAD_PATHS = frozenset({"/v1/items"})
 ABOUT = """Search a collection of text, pictures, PDF pages, tables, sound and film with any mix of words and media.
 
 Errors are problem details (RFC 9457). A busy server answers 429 with Retry-After."""
+TOKEN = {"type": "http", "scheme": "bearer", "description": "BOWERBIRD_TOKEN of the server, where it has one."}
 HEAVY_WAITING = 64
 
 
@@ -95,5 +96,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schemas["Problem"] = problems.Problem.model_json_schema()
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
+        found["components"]["securitySchemes"] = {"token": TOKEN}
+        found["security"] = [{}, {"token": []}]
         app.openapi_schema = found
     return app.openapi_schema

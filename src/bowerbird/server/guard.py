@@ -86,7 +86,7 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        sender = _Sender(send, self._limits.send_seconds)
+        sender = _Sender(send)
         try:
             headers = Headers(scope=scope)
             self._check(scope["path"], headers)
@@ -153,10 +153,10 @@ class _Body:
 
 
 class _Sender:
-    """A reply as it goes out: with the headers that all have, and given up when nobody takes it."""
+    """A reply as it goes out: with the headers that all have."""
 
-    def __init__(self, send: Send, seconds: float) -> None:
-        self._send, self._seconds = send, seconds
+    def __init__(self, send: Send) -> None:
+        self._send = send
         self.started = False
 
     async def send(self, message: Message) -> None:
@@ -167,4 +167,4 @@ class _Sender:
             headers.setdefault("Cache-Control", "no-store")
             for name, value in SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
-        await asyncio.wait_for(self._send(message), self._seconds)
+        await self._send(message)

@@ -37,7 +37,8 @@ class UploadedFile:
     name: str
     path: str
     size: int
-    state: Literal["waiting", "stored", "failed"] = "waiting"
+    state: Literal["waiting", "reading", "stored", "failed"] = "waiting"
+    items: int = 0
     item: str | None = None
     reason: str = ""
 
@@ -63,10 +64,11 @@ class _Stop(Exception):
 
 @dataclass
 class _Watch(Silent):
-    """What a run tells: items per source, reasons of failures."""
+    """What a run tells: items per source, what is stored, reasons of failures."""
 
     stopping: threading.Event
     items: dict[str, int] = field(default_factory=dict)
+    stored: set[str] = field(default_factory=set)
     reasons: dict[str, str] = field(default_factory=dict)
 
     def read(self, source: str, items: int) -> None:
@@ -74,6 +76,7 @@ class _Watch(Silent):
         self._check()
 
     def done(self, source: str) -> None:
+        self.stored.add(source)
         self._check()
 
     def failed(self, source: str, reason: str) -> None:
@@ -136,7 +139,16 @@ class Jobs:
             raise Refused(404, f"no job {name!r}: ids come from POST /v1/items")
         if job.state != "running":
             return job
-        return replace(job, items=sum(self._watch.items.get(self._path(file), 0) for file in job.files))
+        files = tuple(self._under_way(file) for file in job.files)
+        return replace(job, files=files, items=sum(file.items for file in files))
+
+    def _under_way(self, file: UploadedFile) -> UploadedFile:
+        """A file while its job runs. Stored ones can be found when the whole job is done."""
+        path, watch = self._path(file), self._watch
+        file = replace(file, items=watch.items.get(path, 0))
+        if path in watch.reasons:
+            return replace(file, state="failed", reason=self._served.names.clean(watch.reasons[path]))
+        return replace(file, state="stored" if path in watch.stored else "reading" if file.items else "waiting")
 
     def remove(self, name: str) -> None:
         """Take out the file that an item is in. Raises Refused (404, or 503 while uploads are indexed), LockedError."""
@@ -200,17 +212,17 @@ class Jobs:
         self._served.reader.refresh()
         roots = {record.path: record.id for record in self._served.files()}
         for job in jobs:
-            files = tuple(self._ended(file, roots, watch.reasons) for file in job.files)
-            items = sum(watch.items.get(self._path(file), 0) for file in files)
+            files = tuple(self._ended(file, roots, watch) for file in job.files)
+            items = sum(file.items for file in files)
             self._write(replace(job, state="done", files=files, items=items, finished=_now()))
 
-    def _ended(self, file: UploadedFile, roots: dict[str, str], reasons: dict[str, str]) -> UploadedFile:
+    def _ended(self, file: UploadedFile, roots: dict[str, str], watch: _Watch) -> UploadedFile:
         """A file after the run; one that failed is deleted."""
         path = self._path(file)
         if path in roots:
-            return replace(file, state="stored", item=roots[path])
+            return replace(file, state="stored", item=roots[path], items=watch.items.get(path, 0))
         self._uploads.forget(Path(path))
-        reason = self._served.names.clean(reasons.get(path, "was taken out again"))
+        reason = self._served.names.clean(watch.reasons.get(path, "was taken out again"))
         return replace(file, state="failed", reason=reason)
 
     def _again(self, names: Sequence[str]) -> None:

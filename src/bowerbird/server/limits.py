@@ -44,9 +44,9 @@ class Limits:
     body_seconds: float = 20.0
     """Longest pause in the middle of a body, and the time to start at `body_rate`."""
     body_rate: float = 4096.0
-    """Bytes a second that a body must come in with, on the whole."""
+    """Bytes a second that a body must come in with, and a reply be taken with, on the whole."""
     send_seconds: float = 60.0
-    """Longest that a client may take no part of a reply."""
+    """Over which the pace of a client that takes a reply is looked at."""
     connections: int = 1024
     shutdown_seconds: int = 20
     """For requests that are under way when the server is told to end."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -22,7 +21,7 @@ from bowerbird.items import Modality
 from bowerbird.server.guard import Access, Guard
 from bowerbird.server.limits import Limits
 from bowerbird.server.present import citation_json, file_json, hit_json, item_json
-from bowerbird.server.problems import Refused, refusal
+from bowerbird.server.problems import Refused, told
 from bowerbird.server.queries import ask_query, search_query
 from bowerbird.server.schemas import AskRequest, SearchRequest
 from bowerbird.server.served import Served
@@ -120,9 +119,9 @@ def mcp_server(served: Served, add_from: Path | None = None) -> MCPServer[Any]:
         tools.list_sources,
     )
     for tool in reading:
-        server.add_tool(_told(tool, served), annotations=READING, structured_output=False)
+        server.add_tool(_safe(tool, served), annotations=READING, structured_output=False)
     if add_from is not None:
-        server.add_tool(_told(tools.add, served), annotations=ADDING, structured_output=False)
+        server.add_tool(_safe(tools.add, served), annotations=ADDING, structured_output=False)
     return server
 
 
@@ -132,7 +131,7 @@ def http_app(server: MCPServer[Any], host: str, access: Access, limits: Limits) 
     return Guard(app, access, limits, frozenset())
 
 
-def _told(tool: Callable[P, T], served: Served) -> Callable[P, T]:
+def _safe(tool: Callable[P, T], served: Served) -> Callable[P, T]:
     """A tool whose errors are words that an assistant can act on, and tell nothing of the disk."""
 
     @wraps(tool)
@@ -140,11 +139,7 @@ def _told(tool: Callable[P, T], served: Served) -> Callable[P, T]:
         try:
             return tool(*args, **kwargs)
         except (BowerbirdError, Refused) as error:
-            refused = refusal(error)
-            if refused is None:
-                logging.getLogger("bowerbird.server").error("a tool failed", exc_info=error)
-                raise ToolError("the server failed at this; its log says why") from None
-            raise ToolError(served.names.clean(refused.detail)) from None
+            raise ToolError(served.names.clean(told(error).detail)) from None
 
     return called
 

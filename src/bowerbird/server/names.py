@@ -74,6 +74,14 @@ class Names:
                 return condition
 
 
+def encoder_name(spec: str) -> str:
+    """An encoder as clients see it: without the folder that its weights lie in, or the address that it is asked at."""
+    family, colon, argument = spec.partition(":")
+    if "://" in argument:
+        return f"{family}{colon}{argument.rpartition('#')[2]}"
+    return f"{family}{colon}{os.path.basename(argument.rstrip('/'))}" if os.path.exists(argument) else spec
+
+
 def _written(condition: Condition) -> str:
     """A condition as an expression."""
     match condition:

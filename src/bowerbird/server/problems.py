@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -58,14 +58,22 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) 
     return Response(json.dumps(body), status, dict(headers or {}), MEDIA_TYPE)
 
 
-def as_problem(error: Exception) -> Response:
-    """Any error as a response; those that are nobody's fault but ours say nothing of the inside."""
-    refused = refusal(error)
-    if refused is None:
-        log.error("a request failed", exc_info=error)
-        return problem(500, "the server failed at this request; its log says why")
+def as_problem(error: Exception, clean: Callable[[str], str] = str) -> Response:
+    """Any error as a response; those that are nobody's fault but ours say nothing of the inside.
+
+    clean: takes paths of the disk out of what it says.
+    """
+    refused = told(error)
     headers = {} if refused.retry is None else {"Retry-After": str(refused.retry)}
-    return problem(refused.status, refused.detail, headers)
+    return problem(refused.status, clean(refused.detail), headers)
+
+
+def told(error: Exception) -> Refused:
+    """What a client is told of an error. The log has the whole of what is not the client's fault."""
+    refused = refusal(error)
+    if refused is None or isinstance(error, ChatError):
+        log.error("a request failed", exc_info=error)
+    return refused or Refused(500, "the server failed at this request; its log says why")
 
 
 def refusal(error: Exception) -> Refused | None:
@@ -96,7 +104,7 @@ def install(app: FastAPI) -> None:
     """Make every error of an application a problem."""
 
     async def refused(request: Request, error: Exception) -> Response:
-        return as_problem(error)
+        return as_problem(error, request.app.state.services.served.names.clean)
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError | ValidationError)
@@ -118,7 +126,17 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, refused)
 
 
+RETRY = {"Retry-After": {"description": "Seconds until it may be sent again.", "schema": {"type": "integer"}}}
+
+
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Problems as OpenAPI shows them."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": content,
+            **({"headers": RETRY} if status in (429, 503) else {}),
+        }
+        for status in statuses
+    }

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import os
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-import h11
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bowerbird.errors import BowerbirdError
 from bowerbird.server.guard import Access
 from bowerbird.server.limits import Limits
+from bowerbird.server.protocol import patient
 
 TOKEN = "BOWERBIRD_TOKEN"
 SHORTEST_TOKEN = 16
@@ -63,7 +60,7 @@ def serve(app: ASGIApp, host: str, port: int, limits: Limits, *, name: str = "se
         server_header=False,
         proxy_headers=False,
         ws="none",
-        http=type("Protocol", (PatientProtocol,), {"head_seconds": limits.head_seconds}),
+        http=patient(limits),
         limit_concurrency=limits.connections,
         timeout_graceful_shutdown=limits.shutdown_seconds,
     )
@@ -75,42 +72,3 @@ def serve(app: ASGIApp, host: str, port: int, limits: Limits, *, name: str = "se
 
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-class PatientProtocol(H11Protocol):
-    """uvicorn's connection, closed if the head of a request is not whole after `head_seconds`."""
-
-    head_seconds = 10.0
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._wait_for_head()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._wait_for_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._forget_deadline()
-        super().connection_lost(exc)
-
-    def _wait_for_head(self) -> None:
-        """The clock runs from the first moment of waiting, whatever trickles in."""
-        if self.conn.their_state is not h11.IDLE:
-            self._forget_deadline()
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(self.head_seconds, self._give_up)
-
-    def _forget_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _give_up(self) -> None:
-        self._deadline = None
-        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
-            self.transport.close()

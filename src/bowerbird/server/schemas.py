@@ -238,8 +238,9 @@ class JobFile(BaseModel):
     name: str
     source: str
     size: int
-    state: Literal["waiting", "stored", "failed"]
-    item: str | None = Field(None, description="The id of the file's root item, once it is stored.")
+    state: Literal["waiting", "reading", "stored", "failed"]
+    items: int = Field(0, description="Items of this file that were read and embedded so far.")
+    item: str | None = Field(None, description="The id of the file's root item, once the job is done.")
     reason: str = Field("", description="Why it failed.")
 
 
@@ -266,6 +267,7 @@ class Job(BaseModel):
                     "source": "uploads/4be1c7f0a7d2/heart.pdf",
                     "size": 48213,
                     "state": "stored",
+                    "items": 12,
                     "item": ITEM,
                     "reason": "",
                 }
@@ -297,3 +299,5 @@ class Collections(BaseModel):
 class Health(BaseModel):
     status: Literal["ok"] = "ok"
     version: str
+
+    model_config = example({"status": "ok", "version": "0.3.0"})

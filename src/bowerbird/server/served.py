@@ -6,7 +6,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from bowerbird.server.contents import Part, contents, covers
 from bowerbird.server.drawing import draw, thumbnail_as_png
 from bowerbird.server.isolated import isolated
 from bowerbird.server.limits import Limits
-from bowerbird.server.names import Names
+from bowerbird.server.names import Names, encoder_name
 from bowerbird.server.pipelines import named
 from bowerbird.server.problems import Refused
 from bowerbird.server.reader import Reader
@@ -189,16 +189,21 @@ class Served:
         """Per file the id of an item that has a picture of it."""
         return covers(self.reader.snapshot, [file.id for file in files])
 
+    def encoder_of(self, field: str) -> str:
+        """The identity of a field's encoder, as clients see it."""
+        identity = self.reader.snapshot.encoder(field).id
+        return str(replace(identity, spec=encoder_name(identity.spec)))
+
     def about(self) -> dict[str, Any]:
         """Counts, encoders, and the name of the collection."""
-        stats = self.library.collection.stats()
+        stats, snapshot = self.library.collection.stats(), self.reader.snapshot
         return {
             "name": self.folder.name,
-            "version": self.reader.snapshot.version,
+            "version": snapshot.version,
             "files": stats.files,
             "items": stats.items,
             "kinds": dict(stats.kinds),
-            "fields": dict(stats.fields),
+            "fields": {name: self.encoder_of(name) for name in snapshot.fields},
             "can_answer": self.chat is not None,
         }
 

@@ -14,6 +14,7 @@ from bowerbird.server.pipelines import available
 from bowerbird.server.problems import documented
 from bowerbird.server.services import In
 
+METRICS = 'bowerbird_requests_total{method="POST",route="/v1/search",status="200"} 12.0\n'
 router = APIRouter(tags=["collection"], responses=documented(400, 401, 403))
 
 
@@ -39,7 +40,7 @@ async def healthz(of: In) -> dict[str, Any]:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": METRICS}}}},
 )
 async def metrics(of: In) -> Response:
     """Counters in the format of Prometheus."""

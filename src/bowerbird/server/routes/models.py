@@ -15,6 +15,7 @@ from bowerbird.encoders.base import Encoder
 from bowerbird.index.maxsim import maxsim
 from bowerbird.items import Text
 from bowerbird.server.limits import Limits
+from bowerbird.server.names import encoder_name
 from bowerbird.server.problems import Refused, documented
 from bowerbird.server.schemas import example
 from bowerbird.server.served import Served
@@ -28,9 +29,9 @@ class EmbeddingsRequest(BaseModel):
     model: str = Field("text", description="A field of the collection, 'text' or 'image', or its encoder's name.")
     encoding_format: Literal["float", "base64"] = "float"
     input_type: Literal["document", "query"] = Field("document", description="What the texts are to be used as.")
-    user: str | None = None
+    dimensions: int | None = Field(None, description="How many the vectors have; no other number can be had.")
 
-    model_config = example({"input": ["salmon swim upstream"], "model": "text"}, closed=True)
+    model_config = example({"input": ["salmon swim upstream"], "model": "text"})
 
 
 class Embedded(BaseModel):
@@ -108,13 +109,15 @@ def _embed(asked: EmbeddingsRequest, of: Services) -> dict[str, Any]:
     encode = encoder.encode_queries if asked.input_type == "query" else encoder.encode_items
     dense = encode(batch).dense
     if dense is None:
-        raise Refused(422, f"model: {encoder.id.spec} gives a set of vectors per text, which has no place here")
+        raise Refused(422, f"model: {asked.model} gives a set of vectors per text, which has no place here")
+    if asked.dimensions not in (None, encoder.dim):
+        raise Refused(422, f"dimensions: these vectors have {encoder.dim}; leave it out")
     return {
         "data": [
             {"index": row, "embedding": _written(vector, asked.encoding_format)}
             for row, vector in enumerate(dense.vectors)
         ],
-        "model": encoder.id.spec,
+        "model": encoder_name(encoder.id.spec),
         "usage": _usage(encoder, texts),
     }
 
@@ -138,7 +141,7 @@ def _rerank(asked: RerankRequest, of: Services) -> dict[str, Any]:
     scores = _relevance(encoder, asked.query, texts)
     order = np.argsort(-scores, kind="stable")[: asked.top_n]
     return {
-        "model": encoder.id.spec,
+        "model": encoder_name(encoder.id.spec),
         "results": [
             {
                 "index": int(row),
@@ -167,9 +170,9 @@ def _encoder(model: str, served: Served) -> Encoder:
     snapshot = served.reader.snapshot
     encoders = {field: snapshot.encoder(field) for field in snapshot.fields}
     for field, encoder in encoders.items():
-        if model in (field, encoder.id.spec) and "text" in encoder.inputs:
+        if model in (field, encoder_name(encoder.id.spec)) and "text" in encoder.inputs:
             return encoder
-    known = [name for field, encoder in encoders.items() for name in (field, encoder.id.spec)]
+    known = [name for field, encoder in encoders.items() for name in (field, encoder_name(encoder.id.spec))]
     raise Refused(422, f"model: no {model[:80]!r} here that takes texts; there are {', '.join(known)}")
 
 

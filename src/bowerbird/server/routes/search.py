@@ -14,7 +14,7 @@ from starlette.responses import StreamingResponse
 from bowerbird.items import Query
 from bowerbird.pipeline.results import Answer
 from bowerbird.server.present import citation_json, hit_json
-from bowerbird.server.problems import Refused, documented, refusal
+from bowerbird.server.problems import Refused, documented, told
 from bowerbird.server.queries import Medium, ask_query, search_query
 from bowerbird.server.schemas import AskRequest, SearchReply, SearchRequest
 from bowerbird.server.services import In, Services
@@ -34,7 +34,13 @@ def _search_body() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-@router.post("/search", response_model=SearchReply, response_model_exclude_unset=True, openapi_extra=_search_body())
+@router.post(
+    "/search",
+    response_model=SearchReply,
+    response_model_exclude_unset=True,
+    responses=documented(404, 415),
+    openapi_extra=_search_body(),
+)
 async def search(request: Request, of: In) -> dict[str, Any]:
     """Find items by words, pictures, sounds, clips, stored items, or any mix of them.
 
@@ -127,13 +133,15 @@ async def _events(query: Query, k: int, of: Services) -> AsyncIterator[str]:
             pieces.put_nowait(None)
 
     task = asyncio.create_task(answered())
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks, if the client has gone
     try:
         while (piece := await pieces.get()) is not None:
             yield event("token", {"text": piece})
         answer = await task
     except Exception as error:
-        refused = refusal(error) or Refused(500, "the server failed at this request; its log says why")
-        yield event("error", {"title": "the answer broke off", "status": refused.status, "detail": refused.detail})
+        refused = told(error)
+        detail = of.served.names.clean(refused.detail)
+        yield event("error", {"title": "the answer broke off", "status": refused.status, "detail": detail})
         return
     finally:
         left = True
