@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,17 +53,6 @@ def server(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = shutil.copytree(library, tmp_path_factory.mktemp("server") / "library")
     with serving(Path(folder)) as running:
         yield running
-
-
-@pytest.fixture
-def limited(copy: Path) -> Callable[..., object]:
-    """A server with limits that a test can reach: limited(upload=1000)."""
-
-    def start(**limits: float) -> object:
-        settings = ",".join(f"{name}={value}" for name, value in limits.items())
-        return serving(copy, settings, module="tests.server.limited", before=())
-
-    return start
 
 
 def no_path_of_the_disk(text: str) -> bool:

@@ -65,8 +65,8 @@ def test_search_by_clip_sees_its_pictures(client: httpx.Client) -> None:
     assert clip.json()["hits"][0]["source"] == "photo-01.jpg"
 
 
-def short_film(photo: Path) -> bytes:
-    """A second of a photo."""
+def short_film(photo: Path, seconds: int = 1) -> bytes:
+    """A still film of a photo."""
     import av
 
     picture = np.asarray(pil.open(photo).convert("RGB").resize((320, 240)))
@@ -74,7 +74,7 @@ def short_film(photo: Path) -> bytes:
     with av.open(out, "w", format="matroska") as container:
         stream: Any = container.add_stream("mpeg4", rate=5)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for _ in range(5):
+        for _ in range(5 * seconds):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
         container.mux(stream.encode())
     return out.getvalue()
