@@ -13,7 +13,7 @@ TORCH := torch==2.13.0
 MODELS := transformers==5.23.0 sentence-transformers==6.2.0 mteb==2.26.24
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test lint bench bench-engine docs lock clean help
+.PHONY: demo test browser lint bench bench-engine docs lock clean help
 
 help:
 	@sed -n 's/^# //p' Makefile | head -6
@@ -41,7 +41,13 @@ $(VENV)/.models: $(VENV)/.tools
 demo: $(VENV)/.core
 	$(BIN)/bowerbird demo
 
-test: $(VENV)/.models
+# the browser that tests of the web page drive; without it they are skipped
+browser:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& { apt-get install -y -qq chromium || { apt-get update -qq && apt-get install -y -qq chromium; }; } \
+		>/dev/null 2>&1; } || echo "no chromium: tests of the web page will be skipped"
+
+test: $(VENV)/.models browser
 	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/.tools

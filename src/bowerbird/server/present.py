@@ -12,6 +12,8 @@ from bowerbird.server.served import Found, Served
 
 PICTURED = frozenset({"page", "image", "figure", "shot"})
 """Kinds that always have a picture."""
+SPOKEN = frozenset({"passage", "segment", "shot"})
+"""Kinds whose words are read where they are, not on a page."""
 EXCERPT_ROWS = 6
 EXCERPT_COLUMNS = 12
 
@@ -71,7 +73,7 @@ def _entry(item: Item) -> dict[str, Any]:
         "modality": item.modality,
         "title": item.title,
         "locator": item.locator.place(),
-        "text": item.text if item.kind == "passage" else "",
+        "text": item.text if item.kind in SPOKEN else "",
         "table": excerpt(item),
         "thumbnail": links(item, pictured=item.kind in PICTURED)["thumbnail"],
     }

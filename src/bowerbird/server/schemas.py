@@ -163,7 +163,7 @@ class Entry(BaseModel):
     modality: Modality
     title: str
     locator: Locator
-    text: str = Field(description="Words of passages; empty for everything else.")
+    text: str = Field(description="Words of passages, stretches and shots; empty for everything else.")
     table: Excerpt | None = Field(None, description="The first rows of a table.")
     thumbnail: str | None = None
 
@@ -276,6 +276,13 @@ class Job(BaseModel):
     )
 
 
+class LimitsOut(BaseModel):
+    """Bytes that one request may have."""
+
+    upload: int
+    query: int
+
+
 class CollectionOut(BaseModel):
     name: str
     version: int
@@ -285,6 +292,7 @@ class CollectionOut(BaseModel):
     fields: dict[str, str]
     pipelines: list[str]
     can_answer: bool = Field(description="Whether a language model writes answers; else sentences are quoted.")
+    limits: LimitsOut
 
 
 class Collections(BaseModel):
@@ -292,7 +300,8 @@ class Collections(BaseModel):
 
     model_config = example(
         {"collections": [{"name": "library", "version": 7, "files": 3, "items": 120, "kinds": {"page": 20},
-                          "fields": {"text": "e5@ab12"}, "pipelines": ["default", "words"], "can_answer": False}]}
+                          "fields": {"text": "e5@ab12"}, "pipelines": ["default", "words"], "can_answer": False,
+                          "limits": {"upload": 1073741824, "query": 67108864}}]}
     )  # fmt: skip
 
 

@@ -22,7 +22,8 @@ router = APIRouter(tags=["collection"], responses=documented(400, 401, 403))
 async def collections(of: In) -> dict[str, Any]:
     """The collection that is served: its size, its encoders, its pipelines."""
     about = await of.work(of.served.about)
-    return {"collections": [{**about, "pipelines": available(of.served.reader.snapshot)}]}
+    limits = {"upload": of.limits.upload, "query": of.limits.query_body}
+    return {"collections": [{**about, "pipelines": available(of.served.reader.snapshot), "limits": limits}]}
 
 
 @router.get("/v1/jobs/{id}", response_model=schemas.Job, responses=documented(404, 422))
