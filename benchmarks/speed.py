@@ -2,6 +2,7 @@
 
     python -m benchmarks.speed                   # add rates; search at 10,000 and 100,000 items
     python -m benchmarks.speed --sizes 10000
+    python -m benchmarks.speed --write docs/benchmarks.md
 
 Large collections are filled with 1,000 real passages, encoded once and repeated with noise on their vectors, so that
 the search does all its work on real word statistics; adding them is not timed.
@@ -13,15 +14,17 @@ import argparse
 import resource
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as Grid
 
 import bowerbird as bb
 from benchmarks import sets
+from benchmarks.report import machine, write_section
 from bowerbird.collection.batch import field_arrays, lexical_arrays, picture_arrays
 from bowerbird.collection.schema import FileInfo, schema, to_row
 from bowerbird.collection.workers import Settings
@@ -38,9 +41,26 @@ TOKENS = 64
 QUERIES = 100
 
 
-def adding(console: Console) -> None:
+@dataclass(frozen=True)
+class Table:
+    title: str
+    header: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+    def __rich__(self) -> Grid:
+        grid = Grid(*self.header, title=self.title)
+        for row in self.rows:
+            grid.add_row(*row)
+        return grid
+
+    def markdown(self) -> str:
+        lines = [self.header, ["---:"] * len(self.header), *self.rows]
+        return f"{self.title}:\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def adding() -> Table:
     """Items per second of the example files by kind, everything included, without OCR and speech."""
-    table = Table("files", "items", "seconds", "items/s", "KB on disk per item", title="adding")
+    rows = []
     for kind in ("papers", "photos", "slides", "web", "tables", "video", "mail"):
         with tempfile.TemporaryDirectory() as folder:
             library = bb.open(f"{folder}/library")
@@ -48,8 +68,8 @@ def adding(console: Console) -> None:
             report = library.collection.add([EXAMPLES / kind], settings=Settings("e5", ocr=False, speech=False))
             size = sum(library.collection.stats().bytes.values()) / report.items / 1000
             rate = f"{report.items / report.seconds:.1f}"
-            table.add_row(kind, str(report.items), f"{report.seconds:.1f}", rate, f"{size:.0f}")
-    console.print(table)
+            rows.append((kind, str(report.items), f"{report.seconds:.1f}", rate, f"{size:.0f}"))
+    return Table("Adding the example files", ("files", "items", "seconds", "items/s", "KB on disk per item"), rows)
 
 
 def fill(library: bb.Library, count: int) -> list[str]:
@@ -77,11 +97,11 @@ def fill(library: bb.Library, count: int) -> list[str]:
     return texts
 
 
-def searching(console: Console, sizes: list[int]) -> None:
-    table = Table(
-        "items", "index build s", "open ms", "p50 ms", "p95 ms", "batch of 100, ms/query", "MB disk", "peak MB"
-    )
-    table.title = "searching: encoding, BM25, vectors, late interaction, evidence"
+SEARCHING = ("items", "index build s", "open ms", "p50 ms", "p95 ms", "batch of 100, ms/query", "MB disk", "peak MB")
+
+
+def searching(sizes: list[int]) -> Table:
+    rows = []
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
             library = bb.open(f"{folder}/library", fields={"text": "e5"})
@@ -100,17 +120,19 @@ def searching(console: Console, sizes: list[int]) -> None:
             disk = sum(library.collection.stats().bytes.values()) / 1e6
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
             figures = [built, opened, float(np.median(took)), float(np.percentile(took, 95)), batch, disk, peak]
-            table.add_row(f"{size:,}", *(f"{figure:.1f}" for figure in figures))
-    console.print(table)
+            rows.append((f"{size:,}", *(f"{figure:.1f}" for figure in figures)))
+    return Table("Searching: encoding, BM25, vectors, late interaction, evidence", SEARCHING, rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="*", default=[10_000, 100_000])
-    console = Console(width=120)
-    sizes = parser.parse_args().sizes
-    adding(console)
-    searching(console, sizes)
+    parser.add_argument("--write", type=Path, metavar="GUIDE", help="put the tables into this guide")
+    given = parser.parse_args()
+    tables = [adding(), searching(given.sizes)]
+    Console(width=120).print(*tables)
+    if given.write:
+        write_section(given.write, "speed", "\n\n".join([f"{machine()}.", *(table.markdown() for table in tables)]))
 
 
 if __name__ == "__main__":
