@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bowerbird.index.kernels import BitGroups, Blocks, Codes, Query, compiled, quantize, reference
+from bowerbird.index.kernels import BitGroups, Blocks, Codes, Nibbles, Query, compiled, quantize, reference
 
 
 def main(library: Path) -> None:
@@ -70,6 +70,7 @@ def main(library: Path) -> None:
                         )
                         same(compiled.maxsim(query, packed, offsets), reference.maxsim(query, packed, offsets))
                 cells_and_bits(random, offsets)
+                product_codes(random, offsets)
                 compared += 1
     print(f"compared {compared}")
 
@@ -93,6 +94,17 @@ def cells_and_bits(random: np.random.Generator, offsets: np.ndarray) -> None:
         for got, expected in zip(
             compiled.hamming(asked, codes, k, usable), reference.hamming(asked, codes, k, usable), strict=True
         ):
+            same(got, expected)
+
+
+def product_codes(random: np.random.Generator, offsets: np.ndarray) -> None:
+    count, biases = int(offsets[-1]), random.integers(-500, 500, len(offsets) - 1).astype(np.int32)
+    usable = random.random(count) < 0.7
+    for subspaces, k in ((1, 1), (24, 40), (193, 300)):
+        codes = Nibbles.of(random.integers(0, 16, (count, subspaces)).astype(np.uint8))
+        tables = random.integers(0, 128, (2, codes.pairs, 16)).astype(np.uint8)
+        asked = (tables, codes, offsets[:-1].copy(), offsets[1:].copy(), biases, k, usable)
+        for got, expected in zip(compiled.lookups(*asked), reference.lookups(*asked), strict=True):
             same(got, expected)
 
 

@@ -74,7 +74,8 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> DenseSegment:
 
 def test_lists_reach_the_recall_that_was_asked_for(listed: DenseSegment) -> None:
     assert listed.listed
-    assert listed.probes(0.5) < listed.probes(0.99) <= len(listed.arrays["centroids.points"])
+    probes = listed.calibration.probes
+    assert probes(0.5) < probes(0.99) <= len(listed.lists)
     for target in (0.8, 0.95, 0.99):
         assert recall(listed, recall=target) > target - 0.05
     assert recall(listed, recall=1.0) > 0.99

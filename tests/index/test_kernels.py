@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bowerbird.index import kernels
-from bowerbird.index.kernels import BitGroups, Blocks, Codes, Query, reference
+from bowerbird.index.kernels import BitGroups, Blocks, Codes, Nibbles, Query, reference
+from bowerbird.index.kernels.nibbles import Tables
 from tests.index.checked_kernels import lists_of
 
 C_LEVELS = (0, 1, 2)
@@ -251,6 +252,55 @@ def test_hamming_keeps_the_best_of_ever_nearer_codes(form: ModuleType) -> None:
     groups = BitGroups.of(codes)
     for got, wanted in zip(form.hamming(queries, groups, 5), reference.hamming(queries, groups, 5), strict=True):
         np.testing.assert_array_equal(got, wanted)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 1000),
+    st.lists(st.tuples(st.integers(0, 90), st.integers(0, 30), st.integers(-9000, 9000)), max_size=8),
+    st.sampled_from([1, 8, 23, 192]),
+    st.integers(1, 70),
+    st.sampled_from([2, 9, 127]),
+    st.booleans(),
+)
+def test_lookups_are_the_same(
+    seed: int, ranges: list[tuple[int, int, int]], subspaces: int, k: int, peak: int, masked: bool
+) -> None:
+    random = np.random.default_rng(seed)
+    lengths, gaps, biases = np.array(ranges, np.int64).reshape(-1, 3).T
+    ends = np.cumsum(lengths + gaps)
+    starts, count = ends - lengths, int(ends.max(initial=0))
+    codes = Nibbles.of(random.integers(0, 16, (count, subspaces)).astype(np.uint8))
+    entries = random.integers(0, peak + 1, (2, codes.pairs, 16)).astype(np.uint8)  # low peaks: many sums are equal
+    usable = random.random(count) < 0.4 if masked else None
+    asked = (entries, codes, starts, ends, np.ascontiguousarray(biases.astype(np.int32)), k, usable)
+    expected = reference.lookups(*asked)
+    for _, module, level in FORMS:
+        if level >= 0:
+            module.set_level(level)
+        for got, wanted in zip(module.lookups(*asked), expected, strict=True):
+            np.testing.assert_array_equal(got, wanted)
+
+
+def test_lookups_add_up_what_the_words_of_a_code_score(form: ModuleType) -> None:
+    random = np.random.default_rng(5)
+    codes = random.integers(0, 16, (100, 27)).astype(np.uint8)
+    scores = random.standard_normal((27, 16)).astype(np.float32)
+    tables = Tables.of(scores)
+    starts, ends, biases = np.array([0, 50]), np.array([50, 100]), np.array([0, 1000], np.int32)
+    sums, rows = form.lookups(tables.entries, Nibbles.of(codes), starts, ends, biases, 100)
+    exact = (scores - scores.min(axis=1, keepdims=True))[np.arange(27), codes].sum(axis=1)
+    np.testing.assert_array_equal(rows, np.arange(100))
+    np.testing.assert_allclose((sums - 1000 * (rows >= 50)) * tables.step, exact, atol=14 * float(tables.step))
+
+
+def test_the_highest_sums_fit() -> None:
+    for subspaces in (1, 256, 1024, 4096):
+        scores = np.tile(np.linspace(-1, 1, 16, dtype=np.float32), (subspaces, 1))
+        entries = Tables.of(scores).entries
+        assert entries.max(axis=2).sum(dtype=np.int64) <= 65535
+        assert entries.max() <= 127
+        assert not Tables.of(0 * scores).entries.any()
 
 
 def test_sanitizers_find_nothing(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from types import ModuleType
 
 from bowerbird.index.kernels.bits import BitGroups
 from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Bytes, Codes, Query, quantize
+from bowerbird.index.kernels.nibbles import Nibbles
 
-__all__ = ["LANES", "SLOTS", "BitGroups", "Blocks", "Bytes", "Codes", "Query", "name", "quantize", "use"]
+__all__ = ["LANES", "SLOTS", "BitGroups", "Blocks", "Bytes", "Codes", "Nibbles", "Query", "name", "quantize", "use"]
 
 CHOICE = "BOWERBIRD_KERNELS"
 """Environment variable that asks for one form: c, numba or numpy."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bowerbird.index.kernels.bits import BitGroups, words_of
 from bowerbird.index.kernels.blocks import SLOTS, Blocks, Codes, Query
+from bowerbird.index.kernels.nibbles import Nibbles
 
 LIBRARY = Path(__file__).with_name("_kernels.dll" if sys.platform == "win32" else "_kernels.so")
 LEVELS = ("portable", "AVX2", "AVX-512 VNNI")
@@ -24,10 +25,12 @@ _scratch = threading.local()
 
 @cache
 def library() -> ctypes.CDLL:
-    """The shared library beside this file. Raises OSError if it was not built for this machine."""
+    """The shared library beside this file. Raises OSError if it was not built for this machine and version."""
     loaded = ctypes.CDLL(str(LIBRARY))
-    loaded.bb_gather.restype = ctypes.c_int64
-    loaded.bb_top.restype = ctypes.c_int64
+    for counts in ("bb_gather", "bb_top", "bb_lookups"):
+        if not hasattr(loaded, counts):
+            raise OSError(f"{LIBRARY} is of an older version; install bowerbird again")
+        getattr(loaded, counts).restype = ctypes.c_int64
     return loaded
 
 
@@ -149,6 +152,24 @@ def hamming(
     stored = (_at(codes.words), *sizes, _at(usable))
     _check(library().bb_hamming(_at(asked), _long(len(asked)), *stored, _at(distances), _at(rows)))
     return distances, rows
+
+
+def lookups(
+    tables: NDArray[np.uint8],
+    codes: Nibbles,
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    biases: Ints,
+    k: int,
+    usable: NDArray[np.bool_] | None = None,
+) -> tuple[Ints, Ints]:
+    scores, rows = np.empty(k, np.int32), np.empty(k, np.int32)
+    ranges = (_at(starts), _at(ends), _at(biases), _long(len(starts)))
+    stored = (_at(tables), _long(codes.pairs), _at(codes.values))
+    found = library().bb_lookups(*stored, *ranges, _at(usable), _long(k), _at(scores), _at(rows))
+    _check(min(found, 0))
+    order = np.argsort(rows[:found])
+    return scores[:found][order], rows[:found][order]
 
 
 def _at(array: NDArray[Any] | None) -> ctypes.c_void_p | None:

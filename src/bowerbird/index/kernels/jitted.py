@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bowerbird.index.kernels import reference
 from bowerbird.index.kernels.bits import BitGroups
 from bowerbird.index.kernels.blocks import LANES, Blocks, Codes, Query
+from bowerbird.index.kernels.nibbles import Nibbles
 
 NAME = "numba"
 
@@ -227,3 +228,26 @@ def _ones(x: Any) -> Any:  # pragma: no cover
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
     x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
     return np.int32((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+def lookups(
+    tables: NDArray[np.uint8],
+    codes: Nibbles,
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    biases: Ints,
+    k: int,
+    usable: NDArray[np.bool_] | None = None,
+) -> tuple[Ints, Ints]:
+    return reference.lookups_by(_sums_of, tables, codes, starts, ends, biases, k, usable)
+
+
+@loop
+def _sums_of(tables: Any, blocks: Any) -> Any:  # pragma: no cover
+    out = np.zeros(blocks.shape[0] * LANES, np.int32)
+    for block in range(blocks.shape[0]):
+        for pair in range(blocks.shape[1]):
+            for lane in range(LANES):
+                code = blocks[block, pair, lane]
+                out[block * LANES + lane] += np.int32(tables[0, pair, code & 15]) + np.int32(tables[1, pair, code >> 4])
+    return out

@@ -9,8 +9,12 @@ from numpy.typing import NDArray
 
 from bowerbird.index.kernels.bits import BitGroups, Words, words_of
 from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Codes, Query
+from bowerbird.index.kernels.nibbles import Nibbles
 
 NAME = "numpy"
+
+CHUNK = 4096
+"""Rows that are scored at a time."""
 
 Ints = NDArray[np.int32]
 
@@ -214,3 +218,53 @@ def nearest_by(
         best = near[np.argsort(reached[near], kind="stable")[:kept]]
         distances[number, :kept], rows[number, :kept] = reached[best], places[best]
     return distances, rows
+
+
+def lookups(
+    tables: NDArray[np.uint8],
+    codes: Nibbles,
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    biases: Ints,
+    k: int,
+    usable: NDArray[np.bool_] | None = None,
+) -> tuple[Ints, Ints]:
+    """The k ≥ 1 vectors of some ranges with the highest bias + sum of table entries, by ascending row.
+
+    tables: 2 × pairs × 16, those of the even subspaces first; no entry above 127, all maxima together below 65536.
+    starts, ends: ascending ranges of rows, with a bias each. usable: a mask over rows. The lower rows win ties.
+    Scores and rows.
+    """
+    return lookups_by(sums_of, tables, codes, starts, ends, biases, k, usable)
+
+
+def sums_of(tables: NDArray[np.uint8], blocks: NDArray[np.uint8]) -> Ints:
+    """Sums of table entries for b × pairs × 16 codes, 16 b."""
+    pairs, (low, high) = np.arange(blocks.shape[1])[:, None], tables
+    found: Ints = (low[pairs, blocks & 15].astype(np.int32) + high[pairs, blocks >> 4]).sum(axis=1, dtype=np.int32)
+    return found.ravel()
+
+
+def lookups_by(
+    sums: Callable[[NDArray[np.uint8], NDArray[np.uint8]], Ints],
+    tables: NDArray[np.uint8],
+    codes: Nibbles,
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    biases: Ints,
+    k: int,
+    usable: NDArray[np.bool_] | None,
+) -> tuple[Ints, Ints]:
+    """As `lookups`, with the sums by `sums`."""
+    scores, rows = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    for start, end, bias in zip(starts.tolist(), ends.tolist(), biases, strict=True):
+        for at in range(start, end, CHUNK):
+            mine = np.arange(at, min(at + CHUNK, end), dtype=np.int32)
+            first = at // LANES
+            reached = sums(tables, codes.values[first : -(-(int(mine[-1]) + 1) // LANES)])[mine - first * LANES] + bias
+            kept = slice(None) if usable is None else usable[mine]
+            scores.append(reached[kept])
+            rows.append(mine[kept])
+    score, row = np.concatenate(scores), np.concatenate(rows)
+    best = np.sort(np.argsort(-score, kind="stable")[:k])
+    return score[best], row[best]

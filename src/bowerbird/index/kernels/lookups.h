@@ -1,0 +1,218 @@
+/* Product codes of 4 bits, scored by tables that stay in registers (André, Kermarrec and Le Scouarnec, "Cache locality
+   is not enough", VLDB 2015). Part of kernels.c.
+
+   Codes lie sixteen vectors at a time, [block][pairs][16] bytes: byte [p][t] holds subspace 2 p of vector t in its low
+   half and subspace 2 p + 1 in its high half. pairs is a multiple of 4, so that a block is whole 64-byte lines. tables:
+   [2][pairs][16] bytes, low halves first; no entry is above 127, so that two add up within a byte, and the highest
+   entries of all tables add up to less than 65536. */
+
+#define LINE 64
+
+/* The first block, from `from` on, that has a vector with a sum above `limit`; `end` if there is none.
+   sums: those of that block. */
+typedef int64_t (*above_fn)(const uint8_t *tables, int64_t pairs, const uint8_t *codes, int64_t from, int64_t end,
+                            int32_t limit, uint16_t sums[LANES]);
+
+static int64_t above_portable(const uint8_t *tables, int64_t pairs, const uint8_t *codes, int64_t from, int64_t end,
+                              int32_t limit, uint16_t sums[LANES]) {
+  const uint8_t *low = tables, *high = tables + pairs * LANES;
+  for (int64_t b = from; b < end; b++) {
+    const uint8_t *block = codes + b * pairs * LANES;
+    int found = 0;
+    for (int t = 0; t < LANES; t++) sums[t] = 0;
+    for (int64_t p = 0; p < pairs; p++)
+      for (int t = 0; t < LANES; t++) {
+        uint8_t code = block[p * LANES + t];
+        sums[t] = (uint16_t)(sums[t] + low[p * LANES + (code & 15)] + high[p * LANES + (code >> 4)]);
+      }
+    for (int t = 0; t < LANES; t++) found |= sums[t] > limit;
+    if (found) return b;
+  }
+  return end;
+}
+
+#ifdef X86
+/* even, odd: sums of the even and of the odd vectors of a block. Whether one is above the limit; if so they are kept. */
+WITH_AVX2 static inline int any_above(__m128i even, __m128i odd, __m256i limit, uint16_t sums[LANES]) {
+  __m256i whole = _mm256_set_m128i(_mm_unpackhi_epi16(even, odd), _mm_unpacklo_epi16(even, odd));
+  __m256i above = _mm256_subs_epu16(whole, limit);
+  if (_mm256_testz_si256(above, above)) return 0;
+  _mm256_storeu_si256((__m256i *)sums, whole);
+  return 1;
+}
+
+WITH_AVX2 static int64_t above_avx2(const uint8_t *tables, int64_t pairs, const uint8_t *codes, int64_t from,
+                                    int64_t end, int32_t limit, uint16_t sums[LANES]) {
+  const __m256i nibble = _mm256_set1_epi8(15), byte = _mm256_set1_epi16(255), most = _mm256_set1_epi16((short)limit);
+  for (int64_t b = from; b < end; b++) {
+    const uint8_t *block = codes + b * pairs * LANES;
+    __m256i even = _mm256_setzero_si256(), odd = even;
+    for (int64_t at = 0; at < pairs * LANES; at += 32) {
+      __m256i x = _mm256_loadu_si256((const __m256i *)(block + at));
+      __m256i low = _mm256_loadu_si256((const __m256i *)(tables + at));
+      __m256i high = _mm256_loadu_si256((const __m256i *)(tables + pairs * LANES + at));
+      __m256i found = _mm256_add_epi8(_mm256_shuffle_epi8(low, _mm256_and_si256(x, nibble)),
+                                      _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_srli_epi16(x, 4), nibble)));
+      even = _mm256_add_epi16(even, _mm256_and_si256(found, byte));
+      odd = _mm256_add_epi16(odd, _mm256_srli_epi16(found, 8));
+    }
+    if (any_above(_mm_add_epi16(_mm256_castsi256_si128(even), _mm256_extracti128_si256(even, 1)),
+                  _mm_add_epi16(_mm256_castsi256_si128(odd), _mm256_extracti128_si256(odd, 1)), most, sums))
+      return b;
+  }
+  return end;
+}
+
+#define WITH_WIDE __attribute__((target("avx512f,avx512bw,avx512vl,avx2")))
+
+WITH_WIDE static inline __m128i folded(__m512i x) {
+  __m256i half = _mm256_add_epi16(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
+  return _mm_add_epi16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
+WITH_WIDE static int64_t above_avx512(const uint8_t *tables, int64_t pairs, const uint8_t *codes, int64_t from,
+                                      int64_t end, int32_t limit, uint16_t sums[LANES]) {
+  const __m512i nibble = _mm512_set1_epi8(15), byte = _mm512_set1_epi16(255);
+  const __m256i most = _mm256_set1_epi16((short)limit);
+  for (int64_t b = from; b < end; b++) {
+    const uint8_t *block = codes + b * pairs * LANES;
+    __m512i even = _mm512_setzero_si512(), odd = even;
+    for (int64_t at = 0; at < pairs * LANES; at += LINE) {
+      __m512i x = _mm512_loadu_si512(block + at);
+      __m512i low = _mm512_loadu_si512(tables + at), high = _mm512_loadu_si512(tables + pairs * LANES + at);
+      __m512i found = _mm512_add_epi8(_mm512_shuffle_epi8(low, _mm512_and_si512(x, nibble)),
+                                      _mm512_shuffle_epi8(high, _mm512_and_si512(_mm512_srli_epi16(x, 4), nibble)));
+      even = _mm512_add_epi16(even, _mm512_and_si512(found, byte));
+      odd = _mm512_add_epi16(odd, _mm512_srli_epi16(found, 8));
+    }
+    if (any_above(folded(even), folded(odd), most, sums)) return b;
+  }
+  return end;
+}
+#endif
+
+#if defined(__aarch64__) && defined(__ARM_NEON)
+#include <arm_neon.h>
+
+static int64_t above_neon(const uint8_t *tables, int64_t pairs, const uint8_t *codes, int64_t from, int64_t end,
+                          int32_t limit, uint16_t sums[LANES]) {
+  const uint8x16_t nibble = vdupq_n_u8(15);
+  const uint16x8_t most = vdupq_n_u16((uint16_t)limit);
+  for (int64_t b = from; b < end; b++) {
+    const uint8_t *block = codes + b * pairs * LANES;
+    uint16x8_t first = vdupq_n_u16(0), second = first;
+    for (int64_t at = 0; at < pairs * LANES; at += LANES) {
+      uint8x16_t x = vld1q_u8(block + at);
+      uint8x16_t found = vaddq_u8(vqtbl1q_u8(vld1q_u8(tables + at), vandq_u8(x, nibble)),
+                                  vqtbl1q_u8(vld1q_u8(tables + pairs * LANES + at), vshrq_n_u8(x, 4)));
+      first = vaddw_u8(first, vget_low_u8(found));
+      second = vaddw_high_u8(second, found);
+    }
+    if (vmaxvq_u16(vorrq_u16(vcgtq_u16(first, most), vcgtq_u16(second, most)))) {
+      vst1q_u16(sums, first);
+      vst1q_u16(sums + 8, second);
+      return b;
+    }
+  }
+  return end;
+}
+#endif
+
+static above_fn above(void) {
+#ifdef X86
+  if (bb_level() == VNNI) return above_avx512;
+  if (bb_level() == AVX2) return above_avx2;
+#elif defined(__aarch64__) && defined(__ARM_NEON)
+  return above_neon;
+#endif
+  return above_portable;
+}
+
+/* ---- the best k so far: a heap would move hits about, a buffer is cut to the best k when it is full ---------------- */
+
+typedef struct {
+  int64_t k, room, count;
+  int64_t bound; /* rows come in ascending order, so only a higher score can still get in */
+  int64_t *hits; /* score << 32 | (2 ** 31 - row): no two are equal, a lower row is higher among equal scores */
+} Kept;
+
+/* Move the k highest of n different numbers to the front (Hoare's quickselect). */
+static void highest_first(int64_t *numbers, int64_t n, int64_t k) {
+  int64_t first = 0, last = n - 1;
+  while (first < last) {
+    int64_t middle = numbers[first + (last - first) / 2], i = first, j = last;
+    while (i <= j) {
+      while (numbers[i] > middle) i++;
+      while (numbers[j] < middle) j--;
+      if (i <= j) {
+        int64_t held = numbers[i];
+        numbers[i++] = numbers[j];
+        numbers[j--] = held;
+      }
+    }
+    if (k <= j)
+      last = j;
+    else if (k > i)
+      first = i;
+    else
+      return;
+  }
+}
+
+static void cut(Kept *kept) {
+  if (kept->count < kept->k) return;
+  highest_first(kept->hits, kept->count, kept->k);
+  kept->count = kept->k;
+  kept->bound = INT64_MAX;
+  for (int64_t i = 0; i < kept->k; i++) {
+    int64_t score = kept->hits[i] >> 32;
+    kept->bound = score < kept->bound ? score : kept->bound;
+  }
+}
+
+static void scan_codes(above_fn next, const uint8_t *tables, int64_t pairs, const uint8_t *codes, int64_t start,
+                       int64_t end, int64_t bias, const uint8_t *usable, Kept *kept) {
+  int64_t last = (end + LANES - 1) / LANES;
+  uint16_t sums[LANES];
+  for (int64_t b = start / LANES; b < last; b++) {
+    int64_t limit = kept->bound - bias;
+    if (limit > 65535) return;
+    if (limit >= 0)
+      b = next(tables, pairs, codes, b, last, (int32_t)limit, sums);
+    else if (next(tables, pairs, codes, b, b + 1, 0, sums) > b) /* all get in, and none is above 0 */
+      memset(sums, 0, sizeof sums);
+    for (int64_t t = 0; t < LANES && b < last; t++) {
+      int64_t row = b * LANES + t, score = bias + sums[t];
+      if (row < start || row >= end || score <= kept->bound || (usable && !usable[row])) continue;
+      kept->hits[kept->count++] = score * ((int64_t)1 << 32) + (INT32_MAX - row);
+      if (kept->count == kept->room) cut(kept);
+    }
+  }
+}
+
+/* The k >= 1 vectors of some ascending ranges with the highest bias + sum of table entries, lower rows first among
+   equals, in no particular order. biases: one per range. usable: a byte per row, or null for all rows. scores, rows:
+   room for k. Returns how many there are, or -1 when there is no memory. */
+API int64_t bb_lookups(const uint8_t *tables, int64_t pairs, const uint8_t *codes, const int64_t *starts,
+                       const int64_t *ends, const int32_t *biases, int64_t ranges, const uint8_t *usable, int64_t k,
+                       int32_t *scores, int32_t *rows) {
+  size_t size = (size_t)(2 * pairs * LANES);
+  Kept kept = {k, 2 * k + 64, 0, INT32_MIN, malloc(sizeof(int64_t) * (size_t)(2 * k + 64))};
+  uint8_t *room = malloc(size + LINE);
+  if (room && kept.hits) {
+    uint8_t *aligned = room + (LINE - (uintptr_t)room % LINE) % LINE; /* a load across two lines takes twice as long */
+    memcpy(aligned, tables, size);
+    for (int64_t r = 0; r < ranges; r++)
+      scan_codes(above(), aligned, pairs, codes, starts[r], ends[r], biases[r], usable, &kept);
+    cut(&kept);
+    for (int64_t i = 0; i < kept.count; i++) {
+      scores[i] = (int32_t)(kept.hits[i] >> 32);
+      rows[i] = (int32_t)(INT32_MAX - (kept.hits[i] & 0xffffffff));
+    }
+  } else {
+    kept.count = -1;
+  }
+  free(room);
+  free(kept.hits);
+  return kept.count;
+}
