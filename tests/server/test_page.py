@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import av
+import numpy as np
 import pytest
+from PIL import Image
 
 import bowerbird
 from bowerbird.collection.workers import Settings
+from tests.readers.pdf_writer import Page as Sheet
+from tests.readers.pdf_writer import write
 from tests.server.browser import Visit, chromium, serious_findings
 from tests.server.serving import ROOT, Server, serving
+from tests.servers.scripted import answering
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -24,6 +32,7 @@ expect = api.expect
 PHOTO = ROOT / "examples" / "photos" / "photo-01.jpg"
 ATTACK = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 
+KINDS = {".jpg": "image/jpeg"}
 DARK = """picture => {
   const pen = Object.assign(document.createElement("canvas"), {width: 512, height: 512}).getContext("2d");
   pen.drawImage(picture, 0, 0, 512, 512);
@@ -45,12 +54,39 @@ def shelf(browser: Browser, library: Path, tmp_path_factory: pytest.TempPathFact
     more = folder / "more"
     more.mkdir()
     shutil.copy(ROOT / "examples" / "video" / "big-buck-bunny.webm", more)
+    (more / "dawn.mka").write_bytes(bell("Temple bell at dawn"))
+    portrait = Path(PHOTO).read_bytes()
+    with Image.open(PHOTO) as opened:
+        second = Sheet().text(50, 60, "The tabby", 20, "bold").picture(portrait, opened.size, (150, 300, 450, 600))
+    (more / "cats.pdf").write_bytes(write([Sheet().text(50, 80, "Of cats and their breeds", 20, "bold"), second]))
     (more / "attack.md").write_text(f"# {ATTACK}\n\nThe zebra says {ATTACK} to everyone.\n")
     (more / "attack.csv").write_text(f'zebra,"{ATTACK.replace(chr(34), chr(34) * 2)}"\nstripes,{ATTACK[:9]}\n')
     copied = shutil.copytree(library, folder / "library")
     bowerbird.open(copied).collection.add([more], settings=Settings(ocr=False, speech=False))
-    with serving(Path(copied)) as server:
+    with answering(said) as chat, serving(Path(copied), "--chat", chat, "--model", "scribe") as server:
         yield server
+
+
+def said(question: str) -> list[str]:
+    """The words of a language model that is sure of one thing."""
+    if "valves" in question.partition("Question:")[2]:
+        return ["They open ", "and close ", "with every beat [", "1].", "\n\n", "<b>So it is.</b> [2]"]
+    return ["I cannot say."]
+
+
+def bell(title: str) -> bytes:
+    """Two seconds of a tone that fades, as one chapter of a recording."""
+    out = io.BytesIO()
+    time = np.arange(32_000) / 16_000
+    tone = (np.sin(2 * np.pi * 440 * time) * np.exp(-2 * time) * 30_000).astype(np.int16)
+    chapter = {"id": 1, "start": 0, "end": 2, "time_base": Fraction(1), "metadata": {"title": title}}
+    with av.open(out, "w", "matroska") as container:
+        stream = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        container.set_chapters([chapter])
+        frame = av.AudioFrame.from_ndarray(tone[None], "s16", "mono")
+        frame.sample_rate = 16_000
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    return out.getvalue()
 
 
 @pytest.fixture
@@ -167,7 +203,7 @@ def test_film_sound_table_and_text_look_like_what_they_are(page: Page) -> None:
 
 
 def test_more_like_this_filters_and_groups(page: Page) -> None:
-    page.goto("/?q=anatomy of the heart and its circulation&in=page")
+    page.goto("/?q=anatomy of the heart and its circulation&in=page&source=heart.pdf")
     assert results(page) == ["heart.pdf", "heart.pdf"]
     page.get_by_role("button", name="By document").click()
     assert results(page) == ["heart.pdf"]
@@ -215,3 +251,140 @@ def test_nothing_bars_people_who_use_aids(browser: Browser, shelf: Server, schem
     page.wait_for_selector(".pane:not([aria-busy]) .stage")
     assert serious_findings(page) == []
     visit.end()
+
+
+def test_a_photo_and_words_lead_to_the_place_on_the_page_of_a_pdf(browser: Browser, shelf: Server) -> None:
+    """What a new user does, on a phone."""
+    visit = Visit(browser, shelf.url, "phone", has_touch=True)
+    page = visit.page
+    page.goto("/")
+    page.wait_for_selector(".tile")
+    with page.expect_response("**/v1/search"):
+        drop(page, PHOTO)
+    assert results(page)[0] == "photo-01.jpg"
+    ask_for(page, "the tabby in a book of cats")
+    with page.expect_response("**/v1/search"):
+        page.get_by_role("button", name="Pages").click()
+    assert results(page)[0] == "cats.pdf"
+    page.locator(".card .open").first.click()
+    expect(page.locator(".pane .where")).to_have_text("page 2")
+    expect(page.locator(".page-sheet .large")).to_have_js_property("naturalHeight", 1600)
+    outline, sheet = page.locator(".page-sheet .region").last.bounding_box(), page.locator(".page-sheet").bounding_box()
+    assert outline
+    assert sheet
+    place = ((outline["x"] - sheet["x"]) / sheet["width"], (outline["y"] - sheet["y"]) / sheet["height"])
+    assert place == pytest.approx((150 / 595, 300 / 842), abs=0.03)
+    assert serious_findings(page) == []
+    visit.end()
+
+
+def drop(page: Page, *paths: Path) -> None:
+    """Drop files on the page, as from another window."""
+    page.evaluate("() => { window.dropped = new DataTransfer(); }")
+    page.evaluate(
+        "files => files.forEach(([name, type, data]) => window.dropped.items.add("
+        "new File([Uint8Array.from(data)], name, {type})))",
+        [[path.name, KINDS.get(path.suffix, ""), list(path.read_bytes())] for path in paths],
+    )
+    moved = page.evaluate_handle("() => window.dropped")
+    for step in ("dragenter", "dragover", "drop"):
+        page.dispatch_event("body", step, {"dataTransfer": moved})
+
+
+def test_a_sound_is_drawn_and_played(page: Page) -> None:
+    page.goto("/?q=temple bell&in=audio")
+    assert results(page) == ["dawn.mka"]
+    page.wait_for_selector(".wave path.inside", state="attached")
+    assert (page.locator(".wave path.inside").get_attribute("d") or "").count("M") > 200
+    page.locator(".face.audio .play").click()
+    expect(page.locator(".face.audio audio")).to_have_js_property("paused", False)
+    page.locator(".card .open").first.click()
+    page.wait_for_selector(".stage.recording .wave path", state="attached")
+    assert page.locator(".moments button").count() == 1
+
+
+def test_an_answer_comes_with_citations_that_lead_to_their_place(page: Page) -> None:
+    page.goto("/?mode=ask")
+    page.wait_for_selector(".tile")
+    page.fill("#words", "What do the valves of the heart do?")
+    page.press("#words", "Enter")
+    page.wait_for_selector("#found .card .number")
+    assert page.locator("#answer .said").inner_text().startswith("They open and close with every beat 1")
+    assert "<b>So it is.</b>" in page.locator("#answer .said").inner_text()
+    assert "scribe" in page.locator("#answer .by").inner_text()
+    assert page.locator("#status").inner_text() == "Answered from 2 sources"
+    assert serious_findings(page) == []
+    page.locator("a.cite").first.click()
+    expect(page.locator(".pane .where")).to_have_text("page 1")
+    assert page.locator(".page-sheet .region").count() == 1
+
+
+def test_a_question_without_an_answer_says_so(page: Page) -> None:
+    page.goto("/?mode=ask&q=Who won the cup?")
+    page.wait_for_selector("#found .card")
+    assert page.locator("#status").inner_text() == "No answer in this collection"
+    assert page.locator(".said.unsupported").count() == 1
+
+
+def test_files_are_added_with_progress_and_reasons(page: Page, tmp_path: Path) -> None:
+    good, bad, empty = tmp_path / "otter.txt", tmp_path / "broken.pdf", tmp_path / "empty.txt"
+    good.write_text("Otters hold hands while they sleep on the water.")
+    bad.write_bytes(b"%PDF-1.7 nothing more")
+    empty.write_bytes(b"")
+    page.goto("/?mode=add")
+    page.wait_for_selector(".bay")
+    page.set_input_files("#add input[type=file]", [good, bad, empty])
+    page.wait_for_selector(".uploads li.stored")
+    page.wait_for_selector(".uploads li.failed >> text=broken.pdf")
+    assert page.locator("li.failed", has_text="empty.txt").locator(".state").inner_text() == "The file is empty."
+    assert len(page.locator("li.failed", has_text="broken.pdf").locator(".state").inner_text()) > 10
+    assert page.locator(".sum").inner_text() == "1 of 3 files added, 2 could not be added"
+    assert serious_findings(page) == []
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_selector(".piece >> text=Otters hold hands")
+
+
+def test_a_busy_and_an_absent_server_are_waited_for(page: Page) -> None:
+    page.goto("/")
+    page.wait_for_selector(".tile")
+    problem = '{"title": "Too Many Requests", "status": 429, "detail": "too many", "type": "about:blank"}'
+    busy = {"Retry-After": "1", "Content-Type": "application/problem+json"}
+    page.route("**/v1/search", lambda route: route.fulfill(status=429, headers=busy, body=problem), times=1)
+    ask_for(page, "salmon")
+    page.context.set_offline(True)
+    page.fill("#words", "veins")
+    page.press("#words", "Enter")
+    page.wait_for_selector(".notice >> text=The server is away")
+    assert serious_findings(page) == []
+    page.context.set_offline(False)
+    page.wait_for_selector(".card >> text=veins")
+    assert page.locator(".notice").count() == 0
+    page.goto(f"/?q=veins&open={'0' * 24}")
+    page.wait_for_selector(".pane >> text=ids come from a search")
+
+
+def test_what_is_too_much_is_refused_with_the_reason(browser: Browser, copy: Path, tmp_path: Path) -> None:
+    large, odd = tmp_path / "large.txt", tmp_path / "odd.png"
+    large.write_bytes(b"x" * 30_000)
+    odd.write_bytes(b"no picture")
+    limits = "upload=20000,query_body=20000,query_media=1"
+    with serving(copy, limits, module="tests.server.limited", before=()) as server:
+        visit = Visit(browser, server.url)
+        page = visit.page
+        page.goto("/?mode=add")
+        page.wait_for_selector(".bay")
+        page.set_input_files("#add input[type=file]", large)
+        page.wait_for_selector(".uploads li.failed >> text=Too big: this server takes 20 kB at once.")
+        page.goto("/?q=salmon")
+        results(page)
+        page.set_input_files("#finder input[type=file]", odd)
+        page.wait_for_selector(".notice >> text=no readable picture")
+        page.set_input_files("#finder input[type=file]", odd)
+        page.wait_for_selector(".notice >> text=Too many files")
+        page.goto("/")
+        page.wait_for_selector(".tile")
+        page.set_input_files("#finder input[type=file]", PHOTO)
+        page.wait_for_selector(".notice >> text=That is too big")
+        page.goto("/?mode=ask&q=Where do salmon spawn?")
+        page.wait_for_selector("#answer >> text=Quoted word for word")
+        visit.end()

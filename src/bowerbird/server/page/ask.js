@@ -93,7 +93,8 @@ async function end(place, answer, signal) {
     place.append(h("p", { class: "by" }, answer.done.model ? `Written by ${answer.done.model} from the sources below.` : "Quoted word for word from the sources below; no language model is set up."));
     $("found").replaceChildren(h("h2", { class: "over" }, "Sources"), wall(cited.map((hit) => card(hit, [], hit.n))));
   } else {
-    place.append(h("p", { class: "by unsupported" }, "Nothing in this collection answers the question. What comes closest is below."));
+    place.querySelector(".said").classList.add("unsupported");
+    place.append(h("p", { class: "by" }, "What comes closest is below."));
     const near = await search({ ...state, k: 6, likes: [], kinds: [] }, signal);
     $("found").replaceChildren(h("h2", { class: "over" }, "What comes closest"), wall(near.hits.map((hit) => card(hit))));
   }

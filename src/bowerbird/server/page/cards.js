@@ -7,6 +7,8 @@ import { playButton, track, wave, whenVisible, playFrom } from "./players.js";
 import { address, go, state } from "./state.js";
 import { clock, count, dayOf, fileName, MODALITIES, placeOf, reason, saysFile, titleOf } from "./words.js";
 
+const NUMBER = /^[-+]?[\d.,]+ ?%?$/;
+
 /** A card of the best hit of a group. others: further places in the same document, or moments of the recording. */
 export function card(hit, others = [], number = 0) {
   const label = number ? h("span", { class: "number", title: `Source ${number}` }, number) : null;
@@ -87,12 +89,16 @@ function momentOf(hit) {
 export function table(excerpt, words = new Set(), whole = false) {
   const rest = excerpt.total - excerpt.rows.length;
   const head = excerpt.header.length > 0 && h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "row" }, "#"),
-    ...excerpt.header.map((cell) => h("th", { scope: "col" }, ...markWords(cell, words)))));
+    ...excerpt.header.map((cell, at) => h("th", { scope: "col", class: figures(excerpt.rows, at) ? "figure" : null }, ...markWords(cell, words)))));
   const body = excerpt.rows.map((row, at) => h("tr", {}, h("th", { scope: "row", class: "row" }, (excerpt.first ?? 1) + at),
-    ...row.map((cell) => h("td", { class: /^[-+]?[\d.,]+ ?%?$/.test(cell) ? "figure" : null }, ...markWords(cell, words)))));
+    ...row.map((cell) => h("td", { class: NUMBER.test(cell) ? "figure" : null }, ...markWords(cell, words)))));
   return h("div", { class: whole ? "sheet-of-rows" : "face table", ...(whole ? { tabindex: 0, role: "region", "aria-label": "Table" } : {}) },
     h("table", {}, h("caption", { class: excerpt.caption ? null : "hidden" }, excerpt.caption || "Rows"), head, h("tbody", {}, ...body)),
     !whole && rest > 0 && h("p", { class: "rest" }, `${count(rest, "more row")}`));
+}
+
+function figures(rows, column) {
+  return rows.length > 0 && rows.every((row) => NUMBER.test(row[column] ?? ""));
 }
 
 function markWords(cell, words) {

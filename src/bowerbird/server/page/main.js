@@ -8,7 +8,7 @@ import { showFilters } from "./filters.js";
 import { buildFinder, showFinder } from "./finder.js";
 import { learn, showHome } from "./home.js";
 import { clearNotice } from "./notices.js";
-import { buildPane, showPane } from "./pane.js";
+import { buildPane, completePane, showPane } from "./pane.js";
 import { forget, hits, layOut, showResults } from "./results.js";
 import { address, asks, EMPTY, go, onChange, queryKey, state } from "./state.js";
 
@@ -28,6 +28,7 @@ function show() {
     showMain();
   } else if (by !== state.by && hits.length) {
     layOut();
+    completePane();
   }
   by = state.by;
   showPane();
@@ -46,7 +47,7 @@ function showMain() {
   if (state.mode === "add") showAdd();
   else if (!asked) showHome();
   else if (state.mode === "ask" && state.words) showAnswer();
-  else showResults();
+  else showResults().then(completePane);
 }
 
 function showModes() {

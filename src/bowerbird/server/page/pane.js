@@ -14,6 +14,7 @@ const TOLD = { author: "By", date: "Date", language: "Language", album: "Album",
 let shown = "";
 let opener = null;
 let stage = null;
+let filled = null; // {found, held} of what is shown
 
 export function buildPane() {
   const pane = $("pane");
@@ -31,7 +32,7 @@ export async function showPane() {
   if (state.open === shown) return;
   shown = state.open;
   stage?.stop?.();
-  stage = null;
+  stage = filled = null;
   if (!shown) {
     if (pane.open) pane.close();
     document.body.classList.remove("beside");
@@ -47,11 +48,22 @@ export async function showPane() {
   mark(mine);
   try {
     const [found, held] = await Promise.all([item(mine), contents(mine)]);
-    if (mine === shown) fill(found, held);
+    if (mine !== shown) return;
+    filled = { found, held };
+    fill(found, held);
   } catch (error) {
     if (mine === shown) pane.replaceChildren(bar("This cannot be shown", []), h("p", { class: "trouble" }, error.detail ?? String(error)));
   } finally {
     pane.removeAttribute("aria-busy");
+  }
+}
+
+/** Results have come after the pane: now it can say why this is one of them. */
+export function completePane() {
+  mark(shown);
+  if (filled && hits.some((hit) => hit.best === shown) && !$("pane").querySelector(".why")) {
+    stage?.stop?.();
+    fill(filled.found, filled.held);
   }
 }
 

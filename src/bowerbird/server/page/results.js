@@ -46,7 +46,7 @@ export async function showResults() {
 export function layOut(took) {
   if (!hits.length) return nothing();
   const groups = grouped(hits, state.by === "document");
-  const sum = groups.length === hits.length ? count(hits.length, "result") : `${count(hits.length, "result")} in ${count(groups.length, "place")}`;
+  const sum = count(hits.length, "result") + (state.by === "document" ? ` in ${count(groups.length, "document")}` : "");
   $("status").textContent = took === undefined ? sum : `${sum} in ${Math.round(took)} ms`;
   $("found").replaceChildren(h("h2", { class: "hidden" }, "Results"), wall(groups.map(([first, ...others]) => card(first, others))), more());
   arrange();
@@ -104,6 +104,7 @@ const sizes = new ResizeObserver(() => {
 export function arrange() {
   for (const list of walls) {
     if (!list.isConnected) continue;
+    for (const face of list.querySelectorAll(".face.table")) fade(face);
     const columns = Math.max(1, Math.floor((list.clientWidth + GAP) / (WIDTH + GAP)));
     list.style.setProperty("--columns", columns);
     list.classList.toggle("featured", columns >= 3 && list.children.length > 2);
@@ -118,6 +119,13 @@ export function arrange() {
       ends.fill(start + rows, column, column + wide);
     });
   }
+}
+
+/** A table that is wider than its card fades out at the edge. */
+function fade(face) {
+  const over = face.scrollWidth > face.clientWidth + 1;
+  face.classList.toggle("cut", over);
+  if (over) face.style.setProperty("--seen", `${face.clientWidth - 60}px`);
 }
 
 addEventListener("resize", arrange);
