@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 180.0
+"""Seconds that are waited for what must happen: a slow machine is no defect."""
 ADDRESS = re.compile(r" on (http://\S+?)/\s*$")
 
 
@@ -25,7 +27,7 @@ class Server:
     process: subprocess.Popen[str]
 
     def client(self, **options: Any) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=60, **options)
+        return httpx.Client(base_url=self.url, timeout=PATIENCE, **options)
 
     @property
     def port(self) -> int:
@@ -42,8 +44,15 @@ def serving(
 ) -> Iterator[Server]:
     """`python -m MODULE BEFORE LIBRARY --port 0 OPTIONS`, until the block ends."""
     command = [sys.executable, "-m", module, *before, str(library), "--port", "0", *options]
+    with started(command, ROOT, env) as server:
+        yield server
+
+
+@contextmanager
+def started(command: Sequence[str], folder: Path, env: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A command that serves, from the moment it answers until the block ends."""
     with subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}
+        command, cwd=folder, stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}
     ) as it:
         try:
             assert it.stderr is not None
@@ -55,7 +64,7 @@ def serving(
         finally:
             it.terminate()
             try:
-                it.wait(30)
+                it.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 it.kill()
                 raise
@@ -63,10 +72,10 @@ def serving(
 
 def wait_until_ready(url: str) -> None:
     """The port is open before the library is."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
-            httpx.get(f"{url}/healthz", timeout=30)
+            httpx.get(f"{url}/healthz", timeout=PATIENCE)
             return
         except httpx.TransportError:
             time.sleep(0.1)
@@ -81,7 +90,7 @@ def upload(client: httpx.Client, files: Mapping[str, bytes]) -> dict[str, Any]:
     return job
 
 
-def finished(client: httpx.Client, name: str, seconds: float = 60) -> dict[str, Any]:
+def finished(client: httpx.Client, name: str, seconds: float = PATIENCE) -> dict[str, Any]:
     """A job once it is done."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

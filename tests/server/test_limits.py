@@ -23,11 +23,9 @@ from bowerbird.server.problems import Refused
 from bowerbird.server.served import open_served
 from bowerbird.server.uploads import Stored, Uploads
 from bowerbird.server.work import Work
-from tests.server.serving import ROOT, Server, found, serving
+from tests.server.serving import PATIENCE, ROOT, Server, found, serving
 from tests.server.test_rest import PHOTO, problem, short_film
 
-PATIENCE = 120.0
-"""Seconds that a test waits for what must happen: a slow machine is no defect."""
 SLOW = 3
 POST = b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n"
 
