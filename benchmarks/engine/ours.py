@@ -11,8 +11,8 @@ import numpy as np
 from benchmarks.engine.arrays import Floats, Ids, Offsets
 from bowerbird import embeddings
 from bowerbird.embeddings import MultiVector
+from bowerbird.index.coding import Coding
 from bowerbird.index.dense import DenseIndex
-from bowerbird.index.dense_segment import REFINED
 from bowerbird.index.multivector import MultiVectorIndex
 from bowerbird.index.multivector.codec import Bits
 
@@ -89,15 +89,16 @@ class Dense:
     """Single vectors: int8 lists, the best re-scored with float16."""
 
     name = "bowerbird dense"
+    coding: Coding = "int8"
 
     def build(self, vectors: Floats, offsets: Offsets, folder: Path) -> None:
-        DenseIndex.build(np.arange(len(vectors)), embeddings.Dense(vectors), folder=folder)
+        DenseIndex.build(np.arange(len(vectors)), embeddings.Dense(vectors), folder=folder, coding=self.coding)
 
     def open(self, vectors: Floats, offsets: Offsets, folder: Path) -> None:
         self._index = DenseIndex.open(folder)
 
     def settings(self) -> Sequence[Recall]:
-        return tuple(Recall(share) for share in (0.8, 0.9, 0.95, 0.99))
+        return tuple(Recall(share) for share in (0.8, 0.9, 0.95, 0.98, 0.99))
 
     def search(self, query: Floats, k: int, setting: Recall) -> Ids:
         return self.search_batch([query], k, setting)[0]
@@ -108,10 +109,16 @@ class Dense:
 
     def touched(self, setting: Recall) -> float:
         """All centroids, the lists that are looked into, and the vectors that are scored again."""
-        whole = 0.0
-        for one in self._index._segments.held:
-            segment, arrays = one.segment, one.segment.arrays
-            share = segment.probes(setting.recall) / segment.lists if segment.listed else 1.0
-            points = arrays["centroids.points"].nbytes if segment.listed else 0
-            whole += points + share * (arrays["blocks"].nbytes + arrays["scales"].nbytes)
-        return whole + DEPTH * REFINED * 2 * self._index.dim
+        read, dim = 0.0, self._index.dim
+        for segment in (one.segment for one in self._index._segments.held):
+            share = segment.calibration.probes(setting.recall) / len(segment.lists) if segment.listed else 1.0
+            read += len(segment.lists) * dim + min(share, 1.0) * segment.pass_bytes
+            read += 2 * dim * segment.calibration.refined(setting.recall, DEPTH)
+        return read
+
+
+class DenseProduct(Dense):
+    """Product codes of two bits per dimension in place of int8."""
+
+    name = "bowerbird dense, product codes"
+    coding = "product"

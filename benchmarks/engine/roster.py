@@ -33,6 +33,7 @@ ENTRIES = (
     Entry("bowerbird 4 bit", "tokens", "benchmarks.engine.ours:Tokens4", ours=True),
     Entry("bowerbird 2 bit", "tokens", "benchmarks.engine.ours:Tokens2", ours=True),
     Entry("bowerbird dense", "dense", "benchmarks.engine.ours:Dense", ours=True),
+    Entry("bowerbird dense, product codes", "dense", "benchmarks.engine.ours:DenseProduct", ours=True),
     Entry("maxsim-cpu", "tokens", f"{PEERS}.exact:MaxSimCpu"),
     Entry("mean pooling + MaxSim", "tokens", f"{PEERS}.two_stage:MeanPooling"),
     Entry("MUVERA FDE 2560 + MaxSim", "tokens", f"{PEERS}.two_stage:Muvera2560"),
