@@ -25,6 +25,7 @@ from bowerbird.index.binary import BinaryIndex
 from bowerbird.index.dense import DenseIndex
 from bowerbird.index.multivector import MultiVectorIndex
 from bowerbird.index.multivector.search import Effort
+from bowerbird.index.two_stage import TwoStageIndex
 
 ASKED = 3
 
@@ -91,6 +92,7 @@ KINDS = {
     "dense": Kind(DenseIndex, whole_numbers, dense_rows, lambda q, d: q.vectors @ d.vectors.T),
     "binary": Kind(BinaryIndex, near_codes, lambda codes, rows: Binary(codes.codes[rows]), same_bits),
     "multi-vector": Kind(ExactMultiVectorIndex, token_sets, token_rows, late_interaction),
+    "two-stage": Kind(TwoStageIndex, token_sets, token_rows, late_interaction),
 }
 
 

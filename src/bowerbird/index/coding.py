@@ -33,7 +33,7 @@ CHUNK = 1 << 16
 """Vectors that are scored or encoded at a time."""
 SUBSPACE = 2
 """Dimensions that share a code of 4 bits."""
-SAMPLE = 8192
+SAMPLE = 4096
 """Vectors that codewords are learned from."""
 TURNS = 8
 

@@ -15,7 +15,7 @@ the segment is built (dense_calibration.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -166,25 +166,54 @@ class DenseSegment:
         usable: which rows may be found. recall: share of the true best ten to aim at; `probes` lists instead, if given.
         Raises ValueError unless 0 < recall ≤ 1.
         """
-        usable = self._found_at_all(usable)
+        usable, found = self._found_at_all(usable), Found.none(len(queries), k)
         count = len(self) if usable is None else int(np.count_nonzero(usable))
-        found = Found.none(len(queries), k)
-        wide = queries.vectors.astype(np.float32, copy=False)
-        refined = min(self.calibration.refined(recall, k), max(count, 1))
-        # what a filter leaves of the neighbourhood lies farther away
-        probes = (probes or self.calibration.probes(recall)) * len(self) // max(count, 1)
+        refined = self.calibration.refined(recall, k)
         for start in range(0, len(queries) if k else 0, BATCH):
-            part = wide[start : start + BATCH]
+            part = queries.vectors[start : start + BATCH].astype(np.float32, copy=False)
             if count <= max(EXACT, refined):
-                hits = self._exact(part, np.arange(len(self)) if usable is None else np.flatnonzero(usable), k)
-            elif not self.listed:
-                places = self._first.best(part, self.lists, np.zeros(1, np.int64), refined, usable)
-                hits = [self._refine(one, mine, k) for one, mine in zip(part, places, strict=True)]
+                hits = self._exact(part, usable, k)
             else:
-                hits = [self._listed(one, k, refined, usable, probes) for one in part]
-            for number, (places_, reached) in enumerate(hits, start):
-                found.keys[number, : len(places_)], found.scores[number, : len(places_)] = self.keys[places_], reached
+                nominated = self._nominated(part, refined, usable, self._probes(recall, probes, count))
+                hits = [self._refine(query, places, k) for query, places in zip(part, nominated, strict=True)]
+            for number, (places, reached) in enumerate(hits, start):
+                found.keys[number, : len(places)], found.scores[number, : len(places)] = self.keys[places], reached
         return found
+
+    def nominate(self, queries: Dense, count: int, *, usable: Mask | None, recall: float = 0.95) -> list[Places]:
+        """For every query `count` places, or all that are usable, in the order of the first pass, best first."""
+        usable, wide = self._found_at_all(usable), queries.vectors.astype(np.float32, copy=False)
+        left = len(self) if usable is None else int(np.count_nonzero(usable))
+        if "ranks" not in self.arrays or left <= EXACT:
+            return [places for places, _ in self._exact(wide, usable, count)]
+        return list(self._nominated(wide, count, usable, self._probes(recall, 0, left)))
+
+    def _probes(self, recall: float, wanted: int, count: int) -> int:
+        """What a filter leaves of a neighbourhood, `count` in all, lies farther away."""
+        return (wanted or self.calibration.probes(recall)) * len(self) // max(count, 1)
+
+    def _nominated(self, queries: Singles, count: int, usable: Mask | None, probes: int) -> Sequence[Places]:
+        if not self.listed:
+            return self._first.best(queries, self.lists, np.zeros(1, np.int64), count, usable)
+        bounds = self.lists.bounds
+        inside = np.diff(bounds if usable is None else np.append(0, np.cumsum(usable))[bounds])
+        chosen = [self._nearest_lists(query, probes, count, inside) for query in queries]
+        found = [
+            self._first.best(query[None], self.lists, lists, count, usable)
+            for query, lists in zip(queries, chosen, strict=True)
+        ]
+        return [places for one in found for places in one]
+
+    def _nearest_lists(self, query: Singles, probes: int, count: int, inside: NDArray[np.int64]) -> Places:
+        """Ascending; more than `probes` if they do not hold `count` vectors. inside: how many each holds."""
+        whole = np.zeros(1, np.int64), np.array([len(self.lists)])
+        near = kernels.use().scan(Query.of(query[None]), self._centroids.blocks, *whole)[0]  # less to read than float32
+        while True:
+            probes = min(max(probes, 1), len(near))
+            chosen: Places = np.sort(np.argpartition(-near, probes - 1)[:probes])
+            if probes == len(near) or inside[chosen].sum() >= count:
+                return chosen
+            probes *= 4
 
     def _found_at_all(self, usable: Mask | None) -> Mask | None:
         """Without the vectors that have values that are no numbers."""
@@ -195,21 +224,8 @@ class DenseSegment:
         usable[broken] = False
         return usable
 
-    def _listed(self, query: Singles, k: int, refined: int, usable: Mask | None, probes: int) -> tuple[Places, Singles]:
-        """Pass over the lists of the nearest centroids; of more centroids if they do not hold enough."""
-        lists, blocks = self.lists, self._centroids.blocks
-        whole = np.zeros(1, np.int64), np.array([len(lists)])
-        near = kernels.use().scan(Query.of(query[None]), blocks, *whole)[0]  # a quarter of the bytes of float32
-        inside = np.diff(lists.bounds if usable is None else np.append(0, np.cumsum(usable))[lists.bounds])
-        while True:
-            probes = min(probes, len(near))
-            chosen = np.sort(np.argpartition(-near, probes - 1)[:probes])
-            if probes == len(near) or inside[chosen].sum() >= k:
-                break
-            probes *= 4
-        return self._refine(query, self._first.best(query[None], lists, chosen, refined, usable)[0], k)
-
-    def _exact(self, queries: Singles, places: Places, k: int) -> list[tuple[Places, Singles]]:
+    def _exact(self, queries: Singles, usable: Mask | None, k: int) -> list[tuple[Places, Singles]]:
+        places = np.arange(len(self)) if usable is None else np.flatnonzero(usable)
         vectors = self.arrays["exact"][places].astype(np.float32)
         return [self._top(places, vectors @ query, k) for query in queries]
 

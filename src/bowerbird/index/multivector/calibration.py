@@ -83,7 +83,7 @@ def calibrate(segments: Sequence[Segment], model: Model, seed: int) -> Calibrati
     segment = max(segments, key=len)
     random = np.random.default_rng(seed)
     chosen = random.permutation(len(segment))[:ASKED]
-    questions = [_question(_tokens(segment, int(document), model), random) for document in chosen]
+    questions = [question(_tokens(segment, int(document), model), random) for document in chosen]
     ranks = [rank for question in questions for rank in _ranks(segment, model, Query.of(question))]
     return Calibration(sorted(ranks), len(segment), *_times(segment, model, questions))
 
@@ -114,7 +114,8 @@ def _ranks(segment: Segment, model: Model, query: Query) -> list[int]:
     return [int(rank) for rank in np.argsort(-exact, kind="stable")[:TEN]]
 
 
-def _question(tokens: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+def question(tokens: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+    """Some tokens of a document, with noise, for a query."""
     chosen = tokens[np.sort(random.permutation(len(tokens))[:TOKENS])]
     noise = random.standard_normal(chosen.shape).astype(np.float32)
     moved = chosen + NOISE * noise / np.linalg.norm(noise, axis=1, keepdims=True)
