@@ -205,7 +205,8 @@ def test_film_sound_table_and_text_look_like_what_they_are(page: Page) -> None:
 def test_more_like_this_filters_and_groups(page: Page) -> None:
     page.goto("/?q=anatomy of the heart and its circulation&in=page&source=heart.pdf")
     assert results(page) == ["heart.pdf", "heart.pdf"]
-    page.get_by_role("button", name="By document").click()
+    with page.expect_response("**/v1/search"):
+        page.get_by_role("button", name="By document").click()
     assert results(page) == ["heart.pdf"]
     assert page.locator(".places a").count() == 1
     page.goto("/?q=cat&in=image")

@@ -1,6 +1,6 @@
 // The server, as the page uses it. Whatever goes wrong becomes a Problem.
 
-import { filterOf } from "./state.js";
+import { filterOf, wanted } from "./state.js";
 
 const FIELD = { image: "images", audio: "audio", video: "video" };
 const LARGE = 2 ** 20;
@@ -54,7 +54,7 @@ async function json(path, options, size) {
 }
 
 export function search(of, signal) {
-  const fields = { text: of.words, filter: filterOf(of), k: of.k };
+  const fields = { text: of.words, filter: filterOf(of), k: wanted(of) };
   if (!of.media.length) {
     const body = { ...fields, items: of.likes, ...(of.kinds.length ? { modalities: of.kinds } : {}) };
     return json("/v1/search", posted(body, signal));

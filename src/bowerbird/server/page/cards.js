@@ -42,7 +42,7 @@ function picture(hit) {
     h("img", { src: hit.links.thumbnail, alt: what, loading: "lazy", decoding: "async" }), region(hit.locator.box)));
 }
 
-/** The outline of a box (fractions of the page). */
+/** The outline around a box (fractions of the page). */
 export function region(box) {
   if (!box) return null;
   const [x0, y0, x1, y1] = box;

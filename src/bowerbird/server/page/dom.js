@@ -1,5 +1,7 @@
 // Elements from data. Text is only ever set as text: nothing that comes from a collection becomes markup.
 
+import { ICONS } from "./icons.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const PROPERTIES = new Set(["value", "checked", "disabled", "hidden", "currentTime", "open"]);
 
@@ -17,10 +19,12 @@ export function h(tag, props = {}, ...children) {
   return node;
 }
 
-/** A drawing from icons.svg; decoration, so a name for it stands beside it. */
+/** A drawing of icons.js; decoration, so a name for it stands beside it. */
 export function icon(name) {
   const svg = shape("svg", { class: "icon", "aria-hidden": "true", viewBox: "0 0 24 24" });
-  svg.append(shape("use", { href: `/page/icons.svg#${name}` }));
+  const [lines, filled] = [ICONS[name]].flat();
+  if (lines) svg.append(shape("path", { d: lines }));
+  if (filled) svg.append(shape("path", { d: filled, fill: "currentColor" }));
   return svg;
 }
 

@@ -9,9 +9,10 @@ import { titleOf } from "./words.js";
 const SIDE = 1024; // of pictures as they are sent; encoders look at far less
 const NAMES = { image: "picture", audio: "sound", video: "clip" };
 const MODES = {
-  search: { label: "Search", placeholder: "Words, or drop a picture, a sound, a clip…", icon: "search" },
-  ask: { label: "Ask", placeholder: "Ask a question…", icon: "ask" },
+  search: { label: "Search", placeholder: "Words, or drop a picture, a sound, a clip…", short: "Words or pictures", icon: "search" },
+  ask: { label: "Ask", placeholder: "Ask a question…", short: "Ask a question…", icon: "ask" },
 };
+const NARROW = matchMedia("(max-width: 600px)");
 const titles = new Map(); // of stored items that are asked with
 
 let words, chips, form, submit, picker;
@@ -43,7 +44,7 @@ export function showFinder() {
   const mode = MODES[state.mode] ?? MODES.search;
   $("finder").hidden = state.mode === "add";
   if (words.value.trim() !== state.words) words.value = state.words;
-  words.placeholder = state.likes.length || state.media.length ? "Add words: but in red, at night…" : mode.placeholder;
+  words.placeholder = state.likes.length || state.media.length ? "Add words, such as: at night" : NARROW.matches ? mode.short : mode.placeholder;
   submit.replaceChildren(icon(mode.icon));
   submit.setAttribute("aria-label", mode.label);
   submit.title = mode.label;

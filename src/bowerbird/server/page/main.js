@@ -9,13 +9,12 @@ import { buildFinder, showFinder } from "./finder.js";
 import { learn, showHome } from "./home.js";
 import { clearNotice } from "./notices.js";
 import { buildPane, completePane, showPane } from "./pane.js";
-import { forget, hits, layOut, showResults } from "./results.js";
+import { forget, showResults } from "./results.js";
 import { address, asks, EMPTY, go, onChange, queryKey, state } from "./state.js";
 
 const MODES = { search: "Search", ask: "Ask", add: "Add" };
 const GREETINGS = { search: "What are you looking for?", ask: "What would you like to know?", add: "Add to the collection" };
 let shown = null; // the query on the page
-let by = "page";
 
 function show() {
   document.title = state.words ? `${state.words} · bowerbird` : "bowerbird";
@@ -26,11 +25,7 @@ function show() {
   if (key !== shown) {
     shown = key;
     showMain();
-  } else if (by !== state.by && hits.length) {
-    layOut();
-    completePane();
   }
-  by = state.by;
   showPane();
 }
 

@@ -4,7 +4,7 @@ import { search } from "./api.js";
 import { card } from "./cards.js";
 import { $, h } from "./dom.js";
 import { clearNotice, notice, tellProblem } from "./notices.js";
-import { go, state } from "./state.js";
+import { go, state, wanted } from "./state.js";
 import { count } from "./words.js";
 
 const WIDTH = 290; // of a column, at least
@@ -27,7 +27,7 @@ export async function showResults() {
     const reply = await search(state, mine.signal);
     clearNotice();
     hits = reply.hits.filter((hit) => !state.likes.includes(hit.id) && !state.likes.includes(hit.best));
-    layOut(reply.took_ms);
+    show(reply.took_ms);
   } catch (error) {
     if (error.name === "AbortError") return;
     hits = [];
@@ -42,12 +42,11 @@ export async function showResults() {
   }
 }
 
-/** Show the hits that are here again, grouped otherwise. */
-export function layOut(took) {
+function show(took) {
   if (!hits.length) return nothing();
   const groups = grouped(hits, state.by === "document");
   const sum = count(hits.length, "result") + (state.by === "document" ? ` in ${count(groups.length, "document")}` : "");
-  $("status").textContent = took === undefined ? sum : `${sum} in ${Math.round(took)} ms`;
+  $("status").textContent = `${sum} in ${Math.round(took)} ms`;
   $("found").replaceChildren(h("h2", { class: "hidden" }, "Results"), wall(groups.map(([first, ...others]) => card(first, others))), more());
   arrange();
 }
@@ -73,8 +72,9 @@ export function grouped(found, byDocument) {
 }
 
 function more() {
-  if (hits.length + state.likes.length < state.k || state.k >= MOST) return "";
-  return h("p", { class: "further" }, h("button", { type: "button", class: "plain", onclick: () => go({ k: Math.min(MOST, state.k * 2) }, { replace: true }) }, "Show more"));
+  const asked = wanted(state);
+  if (hits.length + state.likes.length < asked || asked >= MOST) return "";
+  return h("p", { class: "further" }, h("button", { type: "button", class: "plain", onclick: () => go({ k: Math.min(MOST, asked * 2) }, { replace: true }) }, "Show more"));
 }
 
 function nothing() {
@@ -124,7 +124,7 @@ export function arrange() {
 /** A table that is wider than its card fades out at the edge. */
 function fade(face) {
   const over = face.scrollWidth > face.clientWidth + 1;
-  face.classList.toggle("cut", over);
+  face.classList.toggle("faded", over);
   if (over) face.style.setProperty("--seen", `${face.clientWidth - 60}px`);
 }
 

@@ -77,10 +77,12 @@ function pages(found, held, told) {
 
 function picture(found, entry) {
   const id = entry?.id ?? found.id;
-  const large = h("img", { src: `/v1/items/${id}/page.png${PLAIN}`, alt: found.title || fileName(found.source) });
-  large.addEventListener("error", () => { if (found.links.thumbnail) large.src = found.links.thumbnail; }, { once: true });
+  const shown = h("img", { src: entry?.thumbnail ?? found.links.thumbnail ?? "", alt: found.title || fileName(found.source) });
+  const large = new Image();
+  large.addEventListener("load", () => (shown.src = large.src));
+  large.src = `/v1/items/${id}/page.png${PLAIN}`;
   const words = found.text.trim();
-  return { node: h("div", { class: "stage picture" }, h("div", { class: "print" }, large, region(found.locator.box)), words && h("p", { class: "words" }, words)) };
+  return { node: h("div", { class: "stage picture" }, h("div", { class: "print" }, shown, region(found.locator.box)), words && h("p", { class: "words" }, words)) };
 }
 
 function recording(found, held, entry) {
@@ -96,7 +98,7 @@ function recording(found, held, entry) {
   const list = h("ol", { class: "moments" }, ...held.entries.map((one) => {
     const from = one.locator.start ?? 0;
     const chosen = moments.some(([at]) => Math.abs(at - from) < 0.01);
-    return h("li", {}, h("button", { type: "button", class: chosen ? "chosen" : null, onclick: () => jump([from]) },
+    return h("li", {}, h("button", { type: "button", class: one.id === found.id ? "chosen here" : chosen ? "chosen" : null, onclick: () => jump([from]) },
       one.thumbnail && film && h("img", { src: one.thumbnail, alt: "", loading: "lazy" }),
       h("span", { class: "time" }, icon("play"), placeOf(one.locator) || clock(from)), one.text && h("span", { class: "said" }, one.text)));
   }));

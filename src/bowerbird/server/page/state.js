@@ -77,10 +77,15 @@ export function asks(of) {
   return Boolean(of.words.trim() || of.likes.length || of.media.length);
 }
 
+/** How many hits are asked for: enough to find more than one document. */
+export function wanted(of) {
+  return of.by === "document" ? Math.max(of.k, 100) : of.k;
+}
+
 /** What names the hits of a state: as long as it stays, they do. */
 export function queryKey(of) {
   const media = of.media.map((one) => one.url).join(" ");
-  return JSON.stringify([of.mode, of.words, of.likes, media, of.kinds, of.source, of.from, of.to, of.k]);
+  return JSON.stringify([of.mode, of.words, of.likes, media, of.kinds, of.source, of.from, of.to, wanted(of)]);
 }
 
 /** Filters as an expression of the server. */
