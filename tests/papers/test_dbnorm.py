@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 
 from bowerbird.embeddings import Dense
-from bowerbird.papers.dbnorm import Split, _first, _methods, _skewness
+from bowerbird.papers.dbnorm import Split, _banks, _first, _found_first, _methods, _skewness
 from tests.shared import shared
 
 
@@ -27,10 +27,13 @@ def test_hubness_falls_by_half_and_only_with_densities_of_the_right_items() -> N
     lines = (shared("images/emoji-styles") / "items.jsonl").read_text("utf8").splitlines()
     entries = [json.loads(line) for line in lines[::3]]
     asked, gallery = (spelling([entry["names"][language] for entry in entries]) for language in ("pt", "es"))
-    found = _methods(Split.of(asked, gallery, 0), spelling([f"{number}" for number in range(100)]))
+    split = Split.of(asked, gallery, 0)
+    banks = _banks(split)
+    found = _methods(split, spelling([f"{number}" for number in range(100)]), *banks)
     hubness = {method: _skewness(scores) for method, scores in found.items()}
     assert hubness["DualIS"] < hubness["raw"] / 2
     assert hubness["DualDIS"] < hubness["raw"] / 2
     assert hubness["IS, densities shuffled"] > hubness["raw"]
     assert hubness["IS, strange bank"] > 1.5 * hubness["IS"]
     assert _first(found["DualIS"]).mean() > _first(found["raw"]).mean() - 0.02
+    assert np.abs(_found_first(split.test, *banks) - _first(found["DualIS"])).mean() < 0.02
