@@ -235,6 +235,28 @@ def test_hostile_content_stays_text(page: Page) -> None:
     assert page.locator("main script, #pane script, main [onerror], #pane [onerror]").count() == 0
 
 
+def test_the_keyboard_is_enough(page: Page) -> None:
+    page.goto("/")
+    page.wait_for_selector(".tile")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("/")
+    page.keyboard.type("blood in the veins")
+    with page.expect_response("**/v1/search"):
+        page.keyboard.press("Enter")
+    results(page)
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('.card .open')"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator(".pane .where")).to_have_text("page 2")
+    assert page.evaluate("document.activeElement.id") == "pane-title"
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".pane .where")).to_have_text("page 1")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.matches('.card .open')")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", ["phone", "desk"])
 def test_nothing_bars_people_who_use_aids(browser: Browser, shelf: Server, scheme: str, size: str) -> None:

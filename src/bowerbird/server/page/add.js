@@ -16,16 +16,34 @@ let limit = Infinity;
 export function showAdd() {
   const place = $("add");
   if (place.firstChild) return;
-  const picker = h("input", { type: "file", multiple: true, hidden: true, tabindex: -1, "aria-label": "Files to add",
-    onchange: () => { addFiles([...picker.files]); picker.value = ""; } });
+  const picker = h("input", {
+    type: "file",
+    multiple: true,
+    hidden: true,
+    tabindex: -1,
+    "aria-label": "Files to add",
+    onchange: () => {
+      addFiles([...picker.files]);
+      picker.value = "";
+    },
+  });
   list = h("ul", { class: "uploads", "aria-label": "Files that were added" });
   place.append(
-    h("div", { class: "bay" }, h("img", { src: "/page/bower.svg", alt: "", width: 76, height: 76 }),
+    h(
+      "div",
+      { class: "bay" },
+      h("img", { src: "/page/bower.svg", alt: "", width: 76, height: 76 }),
       h("h2", {}, "Drop files here"),
       h("p", {}, "Documents, pages, pictures, tables, mail, sound and film. They stay on this server."),
-      h("button", { type: "button", class: "primary", onclick: () => picker.click() }, icon("add"), "Choose files"), picker),
-    h("p", { class: "sum", role: "status" }), list);
-  collection().then((about) => (limit = about.limits?.upload ?? Infinity)).catch(() => {});
+      h("button", { type: "button", class: "primary", onclick: () => picker.click() }, icon("add"), "Choose files"),
+      picker,
+    ),
+    h("p", { class: "sum", role: "status" }),
+    list,
+  );
+  collection()
+    .then((about) => (limit = about.limits?.upload ?? Infinity))
+    .catch(() => {});
 }
 
 export function addFiles(files) {
@@ -43,7 +61,16 @@ function rowOf(file) {
   const bar = h("progress", { max: 1, value: 0, "aria-label": `Progress of ${file.name}` });
   const state = h("span", { class: "state" }, "Waiting");
   const action = h("span", { class: "action" });
-  const node = h("li", {}, icon("file"), h("span", { class: "name", title: file.name }, file.name), h("span", { class: "size" }, sizeOf(file.size)), state, bar, action);
+  const node = h(
+    "li",
+    {},
+    icon("file"),
+    h("span", { class: "name", title: file.name }, file.name),
+    h("span", { class: "size" }, sizeOf(file.size)),
+    state,
+    bar,
+    action,
+  );
   const show = (kind, text, ...actions) => {
     node.className = kind;
     state.textContent = text;
@@ -66,18 +93,41 @@ function next() {
 }
 
 async function bring({ file, row }) {
-  const again = h("button", { type: "button", class: "plain", onclick: () => { queue.push({ file, row }); next(); } }, "Try again");
+  const again = h(
+    "button",
+    {
+      type: "button",
+      class: "plain",
+      onclick: () => {
+        queue.push({ file, row });
+        next();
+      },
+    },
+    "Try again",
+  );
   try {
     if (!file.size) return row.show("failed", "The file is empty.");
     if (file.size > limit) return row.show("failed", `Too big: this server takes ${sizeOf(limit)} at once.`);
     const acknowledged = await sent(file, row);
     const done = await indexed(acknowledged.id, row);
     if (done.state === "failed") return row.show("failed", done.reason);
-    const open = h("button", { type: "button", class: "plain", onclick: () => go({ mode: "search", words: "", open: done.item }) }, "Show");
+    const open = h(
+      "button",
+      { type: "button", class: "plain", onclick: () => go({ mode: "search", words: "", open: done.item }) },
+      "Show",
+    );
     row.show("stored", "Can be found", open);
     await learn();
   } catch (error) {
-    row.show("failed", error.status === 0 ? "The server does not answer." : error.status === 413 ? `Too big. ${error.detail}` : error.detail ?? String(error), again);
+    row.show(
+      "failed",
+      error.status === 0
+        ? "The server does not answer."
+        : error.status === 413
+          ? `Too big. ${error.detail}`
+          : (error.detail ?? String(error)),
+      again,
+    );
   }
 }
 
@@ -104,7 +154,10 @@ async function indexed(id, row) {
   for (let wait = POLL; ; wait = Math.min(wait * 1.3, 4000)) {
     const known = await job(id);
     if (known.state === "done") return known.files[0];
-    row.show("indexing", known.state === "queued" ? "Waiting to be read" : `Reading: ${count(known.items, "place")} so far`);
+    row.show(
+      "indexing",
+      known.state === "queued" ? "Waiting to be read" : `Reading: ${count(known.items, "place")} so far`,
+    );
     await pause(wait);
   }
 }
@@ -113,7 +166,9 @@ function sum() {
   const rows = [...list.children];
   const of = (kind) => rows.filter((row) => row.className === kind).length;
   const failed = of("failed") ? `, ${of("failed")} could not be added` : "";
-  $("add").querySelector(".sum").textContent = rows.length ? `${of("stored")} of ${count(rows.length, "file")} added${failed}` : "";
+  $("add").querySelector(".sum").textContent = rows.length
+    ? `${of("stored")} of ${count(rows.length, "file")} added${failed}`
+    : "";
 }
 
 function pause(milliseconds) {

@@ -6,7 +6,7 @@ const FIELD = { image: "images", audio: "audio", video: "video" };
 const LARGE = 2 ** 20;
 
 /** status: of HTTP, or 0 where no answer came. retry: seconds after which it may be tried again. */
-export class Problem extends Error {
+class Problem extends Error {
   constructor(status, detail, retry = 0) {
     super(detail);
     Object.assign(this, { status, detail, retry });

@@ -51,18 +51,29 @@ function take(answer, name, data) {
   if (name === "token") answer.text += data.text;
   if (name === "citation") answer.citations.set(data.n, data);
   if (name === "done") Object.assign(answer, { done: data, text: data.answer });
-  if (name === "error") throw Object.assign(new Error(data.detail), { status: data.status, detail: data.detail, retry: 0 });
+  if (name === "error")
+    throw Object.assign(new Error(data.detail), { status: data.status, detail: data.detail, retry: 0 });
 }
 
 /** The text with its marks as links; after a paragraph, the pictures that it cites. */
 function paragraphs(answer) {
   const seen = new Set();
-  return answer.text.split(/\n\s*\n/).filter((one) => one.trim()).flatMap((one) => {
-    const pieces = one.split(new RegExp(MARK, "g")).map((piece, at) => (at % 2 ? citation(answer, Number(piece)) : piece));
-    const cited = [...one.matchAll(new RegExp(MARK, "g"))].map((match) => answer.citations.get(Number(match[1])));
-    const pictures = cited.filter((hit) => hit?.links.thumbnail && PICTURED.includes(hit.modality) && !seen.has(hit.n) && seen.add(hit.n));
-    return [h("p", {}, ...pieces), pictures.length > 0 && h("div", { class: "shown-with" }, ...pictures.map(figure))].filter(Boolean);
-  });
+  return answer.text
+    .split(/\n\s*\n/)
+    .filter((one) => one.trim())
+    .flatMap((one) => {
+      const pieces = one
+        .split(new RegExp(MARK, "g"))
+        .map((piece, at) => (at % 2 ? citation(answer, Number(piece)) : piece));
+      const cited = [...one.matchAll(new RegExp(MARK, "g"))].map((match) => answer.citations.get(Number(match[1])));
+      const pictures = cited.filter(
+        (hit) => hit?.links.thumbnail && PICTURED.includes(hit.modality) && !seen.has(hit.n) && seen.add(hit.n),
+      );
+      return [
+        h("p", {}, ...pieces),
+        pictures.length > 0 && h("div", { class: "shown-with" }, ...pictures.map(figure)),
+      ].filter(Boolean);
+    });
 }
 
 function citation(answer, number) {
@@ -76,7 +87,10 @@ function citation(answer, number) {
 }
 
 function figure(hit) {
-  const to = link(hit, h("img", { src: hit.links.thumbnail, alt: `${titleOf(hit)} ${placeOf(hit.locator)}`, loading: "lazy" }));
+  const to = link(
+    hit,
+    h("img", { src: hit.links.thumbnail, alt: `${titleOf(hit)} ${placeOf(hit.locator)}`, loading: "lazy" }),
+  );
   return h("figure", {}, to, h("figcaption", {}, citationNumber(hit), `${titleOf(hit)} ${placeOf(hit.locator)}`));
 }
 
@@ -88,15 +102,28 @@ function citationNumber(hit) {
 async function end(place, answer, signal) {
   const cited = [...answer.citations.values()].sort((a, b) => a.n - b.n);
   const supported = answer.done?.supported ?? false;
-  $("status").textContent = supported ? `Answered from ${cited.length === 1 ? "one source" : `${cited.length} sources`}` : "No answer in this collection";
+  $("status").textContent = supported
+    ? `Answered from ${cited.length === 1 ? "one source" : `${cited.length} sources`}`
+    : "No answer in this collection";
   if (supported) {
-    place.append(h("p", { class: "by" }, answer.done.model ? `Written by ${answer.done.model} from the sources below.` : "Quoted word for word from the sources below; no language model is set up."));
+    place.append(
+      h(
+        "p",
+        { class: "by" },
+        answer.done.model
+          ? `Written by ${answer.done.model} from the sources below.`
+          : "Quoted word for word from the sources below; no language model is set up.",
+      ),
+    );
     $("found").replaceChildren(h("h2", { class: "over" }, "Sources"), wall(cited.map((hit) => card(hit, [], hit.n))));
   } else {
     place.querySelector(".said").classList.add("unsupported");
     place.append(h("p", { class: "by" }, "What comes closest is below."));
     const near = await search({ ...state, k: 6, likes: [], kinds: [] }, signal);
-    $("found").replaceChildren(h("h2", { class: "over" }, "What comes closest"), wall(near.hits.map((hit) => card(hit))));
+    $("found").replaceChildren(
+      h("h2", { class: "over" }, "What comes closest"),
+      wall(near.hits.map((hit) => card(hit))),
+    );
   }
   arrange();
 }

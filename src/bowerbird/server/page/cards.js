@@ -5,17 +5,27 @@ import { h, icon, iconButton, marked, markedWords } from "./dom.js";
 import { moreLike } from "./finder.js";
 import { playButton, track, wave, whenVisible, playFrom } from "./players.js";
 import { address, go, state } from "./state.js";
-import { clock, count, dayOf, fileName, MODALITIES, placeOf, reason, saysFile, titleOf } from "./words.js";
-
-const NUMBER = /^[-+]?[\d.,]+ ?%?$/;
+import { table } from "./tables.js";
+import { why } from "./why.js";
+import { clock, count, dayOf, fileName, MODALITIES, placeOf, saysFile, titleOf } from "./words.js";
 
 /** A card of the best hit of a group. others: further places in the same document, or moments of the recording. */
 export function card(hit, others = [], number = 0) {
   const label = number ? h("span", { class: "number", title: `Source ${number}` }, number) : null;
-  return h("article", { class: `card is-${hit.modality}`, "data-id": hit.best, "data-source": hit.source },
-    face(hit, others), h("div", { class: "body" },
+  return h(
+    "article",
+    { class: `card is-${hit.modality}`, "data-id": hit.best, "data-source": hit.source },
+    face(hit, others),
+    h(
+      "div",
+      { class: "body" },
       h("h3", {}, label, link(hit, titleOf(hit))),
-      from(hit), words(hit), places(others, hit), foot(hit)));
+      from(hit),
+      words(hit),
+      places(others, hit),
+      foot(hit),
+    ),
+  );
 }
 
 /** A link that opens a place in the pane; its address can be passed on. */
@@ -38,23 +48,39 @@ function face(hit, others) {
 
 function picture(hit) {
   const what = hit.modality === "page" ? `${placeOf(hit.locator)} of ${fileName(hit.source)}` : titleOf(hit);
-  return h("div", { class: `face ${hit.modality}` }, h("div", { class: "print" },
-    h("img", { src: hit.links.thumbnail, alt: what, loading: "lazy", decoding: "async" }), region(hit.locator.box)));
+  return h(
+    "div",
+    { class: `face ${hit.modality}` },
+    h(
+      "div",
+      { class: "print" },
+      h("img", { src: hit.links.thumbnail, alt: what, loading: "lazy", decoding: "async" }),
+      region(hit.locator.box),
+    ),
+  );
 }
 
 /** The outline around a box (fractions of the page). */
 export function region(box) {
   if (!box) return null;
   const [x0, y0, x1, y1] = box;
-  return h("span", { class: "region", style: { left: `${x0 * 100}%`, top: `${y0 * 100}%`, width: `${(x1 - x0) * 100}%`, height: `${(y1 - y0) * 100}%` } });
+  return h("span", {
+    class: "region",
+    style: { left: `${x0 * 100}%`, top: `${y0 * 100}%`, width: `${(x1 - x0) * 100}%`, height: `${(y1 - y0) * 100}%` },
+  });
 }
 
 function sound(hit, others) {
   const player = h("audio", { src: hit.links.media, preload: "none" });
   const moments = [hit, ...others].map(momentOf);
-  return h("div", { class: "face audio" }, player,
-    hit.links.media && playButton(player, hit.locator.start ?? 0, `Play ${titleOf(hit)} at ${clock(hit.locator.start ?? 0)}`),
-    wave(hit.id, moments, player));
+  return h(
+    "div",
+    { class: "face audio" },
+    player,
+    hit.links.media &&
+      playButton(player, hit.locator.start ?? 0, `Play ${titleOf(hit)} at ${clock(hit.locator.start ?? 0)}`),
+    wave(hit.id, moments, player),
+  );
 }
 
 function film(hit, others) {
@@ -65,13 +91,30 @@ function film(hit, others) {
   let player = null;
   const play = (from) => {
     if (!player) {
-      player = h("video", { src: hit.links.media, controls: true, playsinline: true, preload: "metadata", "aria-label": titleOf(hit) });
+      player = h("video", {
+        src: hit.links.media,
+        controls: true,
+        playsinline: true,
+        preload: "metadata",
+        "aria-label": titleOf(hit),
+      });
       screen.replaceChildren(player);
     }
     playFrom(player, from);
   };
   if (hit.links.media) {
-    screen.append(h("button", { type: "button", class: "play round", "aria-label": `Play ${titleOf(hit)} at ${clock(start)}`, onclick: () => play(start) }, icon("play")));
+    screen.append(
+      h(
+        "button",
+        {
+          type: "button",
+          class: "play round",
+          "aria-label": `Play ${titleOf(hit)} at ${clock(start)}`,
+          onclick: () => play(start),
+        },
+        icon("play"),
+      ),
+    );
     const moments = [hit, ...others].map(momentOf);
     whenVisible(face, async () => {
       const held = await contents(hit.id, 0, 1).catch(() => null);
@@ -85,44 +128,21 @@ function momentOf(hit) {
   return [hit.locator.start ?? 0, hit.locator.end, hit.best];
 }
 
-/** Rows of a table, as a table. words: in lower case, to be marked. more: whether to say how many rows there are. */
-export function table(excerpt, words = new Set(), whole = false) {
-  const rest = excerpt.total - excerpt.rows.length;
-  const head = excerpt.header.length > 0 && h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "row" }, "#"),
-    ...excerpt.header.map((cell, at) => h("th", { scope: "col", class: figures(excerpt.rows, at) ? "figure" : null }, ...markWords(cell, words)))));
-  const body = excerpt.rows.map((row, at) => h("tr", {}, h("th", { scope: "row", class: "row" }, (excerpt.first ?? 1) + at),
-    ...row.map((cell) => h("td", { class: NUMBER.test(cell) ? "figure" : null }, ...markWords(cell, words)))));
-  return h("div", { class: whole ? "sheet-of-rows" : "face table", ...(whole ? { tabindex: 0, role: "region", "aria-label": "Table" } : {}) },
-    h("table", {}, h("caption", { class: excerpt.caption ? null : "hidden" }, excerpt.caption || "Rows"), head, h("tbody", {}, ...body)),
-    !whole && rest > 0 && h("p", { class: "rest" }, `${count(rest, "more row")}`));
-}
-
-function figures(rows, column) {
-  return rows.length > 0 && rows.every((row) => NUMBER.test(row[column] ?? ""));
-}
-
-function markWords(cell, words) {
-  const spans = [];
-  for (const match of cell.matchAll(/[\p{L}\p{N}]+/gu)) {
-    if (words.has(match[0].toLowerCase())) {
-      const start = [...cell.slice(0, match.index)].length;
-      spans.push([start, start + [...match[0]].length]);
-    }
-  }
-  return marked(cell, spans);
-}
-
 function from(hit) {
   const place = placeOf(hit.locator);
   const day = dayOf(hit.date);
   const parts = [place, saysFile(titleOf(hit), hit.source) ? "" : fileName(hit.source), day].filter(Boolean);
-  return h("p", { class: "from", title: hit.source }, icon(hit.modality),
-    h("span", {}, h("span", { class: "hidden" }, `${MODALITIES[hit.modality]}: `), parts.join(" · ") || hit.source));
+  return h(
+    "p",
+    { class: "from", title: hit.source },
+    icon(hit.modality),
+    h("span", {}, h("span", { class: "hidden" }, `${MODALITIES[hit.modality]}: `), parts.join(" · ") || hit.source),
+  );
 }
 
 function words(hit) {
   const shown = hit.quote && !hit.snippet ? hit.quote : hit.snippet;
-  if (!shown || hit.table && !hit.links.thumbnail) return null;
+  if (!shown || (hit.table && !hit.links.thumbnail)) return null;
   if (hit.table) return h("div", { class: "inner" }, table(hit.table, markedWords(hit.snippet, hit.words)));
   return h("p", { class: "snippet" }, ...marked(shown, shown === hit.snippet ? hit.words : []));
 }
@@ -130,33 +150,31 @@ function words(hit) {
 /** Further places in the same document. */
 function places(others, hit) {
   if (!others.length || ["audio", "video"].includes(hit.modality)) return null;
-  const shown = others.slice(0, 8).map((other) => h("li", {}, link(other,
-    other.links.thumbnail && h("img", { src: other.links.thumbnail, alt: "", loading: "lazy" }),
-    h("span", {}, placeOf(other.locator) || other.snippet.slice(0, 60) || titleOf(other)))));
+  const shown = others
+    .slice(0, 8)
+    .map((other) =>
+      h(
+        "li",
+        {},
+        link(
+          other,
+          other.links.thumbnail && h("img", { src: other.links.thumbnail, alt: "", loading: "lazy" }),
+          h("span", {}, placeOf(other.locator) || other.snippet.slice(0, 60) || titleOf(other)),
+        ),
+      ),
+    );
   return h("div", { class: "places" }, h("p", {}, `and ${count(others.length, "more place")}`), h("ul", {}, ...shown));
 }
 
 function foot(hit) {
-  const actions = [hit.kind !== "document" && iconButton("like", `More like ${titleOf(hit)}`, () => moreLike(similar(hit), titleOf(hit)))];
+  const actions = [
+    hit.kind !== "document" &&
+      iconButton("like", `More like ${titleOf(hit)}`, () => moreLike(similar(hit), titleOf(hit))),
+  ];
   return h("footer", {}, why(hit.matched), h("div", { class: "actions" }, ...actions));
 }
 
 /** What stands for a hit in a search for more of it: a passage for its words, a page or picture for its looks. */
 function similar(hit) {
   return hit.modality === "text" || hit.modality === "table" ? hit.best : hit.id;
-}
-
-/** Why a hit matched: its scores, those of the strongest evidence first. */
-export function why(matched) {
-  const scores = Object.entries(matched).sort((a, b) => b[1] - a[1]);
-  if (!scores.length) return null;
-  const most = Math.max(...scores.map(([, score]) => Math.abs(score)), 1e-9);
-  const said = scores.map(([field, score]) => `${reason(field)[0]} ${score.toFixed(2)}`).join(", ");
-  return h("details", { class: "why" },
-    h("summary", { title: said }, h("span", { class: "bars", "aria-hidden": "true" }, ...scores.slice(0, 4).map(([, score]) => h("i", { style: { height: `${Math.max(12, (score / most) * 100)}%` } }))),
-      h("span", {}, h("span", { class: "hidden" }, "Matched by "), scores.slice(0, 2).map(([field]) => reason(field)[0]).join(" + "))),
-    h("dl", {}, ...scores.map(([field, score]) => {
-      const [name, meaning] = reason(field);
-      return h("div", {}, h("dt", {}, name, h("small", {}, meaning)), h("dd", {}, h("i", { "aria-hidden": "true", style: { width: `${Math.max(4, (score / most) * 100)}%` } }), score.toFixed(2)));
-    })));
 }

@@ -37,7 +37,11 @@ export function shape(tag, attributes) {
 
 /** A button that shows an icon, and its name to those who do not see it. */
 export function iconButton(name, label, onclick, more = {}) {
-  return h("button", { type: "button", class: "quiet round", "aria-label": label, title: label, onclick, ...more }, icon(name));
+  return h(
+    "button",
+    { type: "button", class: "quiet round", "aria-label": label, title: label, onclick, ...more },
+    icon(name),
+  );
 }
 
 /** Text with spans [start, end) of code points marked. */

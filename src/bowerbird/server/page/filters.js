@@ -37,13 +37,28 @@ function build(place) {
     if (modality) sums[modality] = (sums[modality] ?? 0) + number;
   }
   const kinds = Object.keys(MODALITIES).filter((kind) => sums[kind]);
-  const toggle = (kind) => h("button", { type: "button", class: "toggle", "data-kind": kind, onclick: () => press(kind) },
-    kind && icon(kind), kind ? MODALITIES[kind] : "Everything");
+  const toggle = (kind) =>
+    h(
+      "button",
+      { type: "button", class: "toggle", "data-kind": kind, onclick: () => press(kind) },
+      kind && icon(kind),
+      kind ? MODALITIES[kind] : "Everything",
+    );
   place.append(
     h("div", { id: "kinds", class: "kinds", role: "group", "aria-label": "Kinds" }, toggle(""), ...kinds.map(toggle)),
     h("details", { class: "more" }, h("summary", {}, h("span", {}, "Source and date")), fields()),
-    h("button", { type: "button", id: "grouped", class: "toggle", onclick: () => go({ by: state.by === "document" ? "page" : "document" }) },
-      icon("file"), "By document"));
+    h(
+      "button",
+      {
+        type: "button",
+        id: "grouped",
+        class: "toggle",
+        onclick: () => go({ by: state.by === "document" ? "page" : "document" }),
+      },
+      icon("file"),
+      "By document",
+    ),
+  );
 }
 
 function press(kind) {
@@ -53,15 +68,27 @@ function press(kind) {
 
 function fields() {
   const known = h("datalist", { id: "sources" });
-  const source = h("input", { id: "only-source", type: "text", list: "sources", placeholder: "part of a path, or *.pdf",
-    autocomplete: "off", maxlength: 300, onchange: () => go({ source: source.value.trim(), open: "" }),
-    oninput: () => suggest(source.value, known) });
-  const date = (name) => h("input", { id: `only-${name}`, type: "date", onchange: (event) => go({ [name]: event.target.value, open: "" }) });
-  return h("div", { class: "fields" },
-    h("label", {}, "Only from", source), known,
+  const source = h("input", {
+    id: "only-source",
+    type: "text",
+    list: "sources",
+    placeholder: "part of a path, or *.pdf",
+    autocomplete: "off",
+    maxlength: 300,
+    onchange: () => go({ source: source.value.trim(), open: "" }),
+    oninput: () => suggest(source.value, known),
+  });
+  const date = (name) =>
+    h("input", { id: `only-${name}`, type: "date", onchange: (event) => go({ [name]: event.target.value, open: "" }) });
+  return h(
+    "div",
+    { class: "fields" },
+    h("label", {}, "Only from", source),
+    known,
     h("label", {}, "Not before", date("from")),
     h("label", {}, "Not after", date("to")),
-    h("button", { type: "button", class: "plain", onclick: () => go({ source: "", from: "", to: "" }) }, "Clear"));
+    h("button", { type: "button", class: "plain", onclick: () => go({ source: "", from: "", to: "" }) }, "Clear"),
+  );
 }
 
 async function suggest(text, list) {

@@ -9,7 +9,12 @@ import { titleOf } from "./words.js";
 const SIDE = 1024; // of pictures as they are sent; encoders look at far less
 const NAMES = { image: "picture", audio: "sound", video: "clip" };
 const MODES = {
-  search: { label: "Search", placeholder: "Words, or drop a picture, a sound, a clip…", short: "Words or pictures", icon: "search" },
+  search: {
+    label: "Search",
+    placeholder: "Words, or drop a picture, a sound, a clip…",
+    short: "Words or pictures",
+    icon: "search",
+  },
   ask: { label: "Ask", placeholder: "Ask a question…", short: "Ask a question…", icon: "ask" },
 };
 const NARROW = matchMedia("(max-width: 600px)");
@@ -18,17 +23,45 @@ const titles = new Map(); // of stored items that are asked with
 let words, chips, form, submit, picker;
 
 export function buildFinder() {
-  words = h("textarea", { id: "words", rows: 1, "aria-label": "Words to look for", spellcheck: "false", maxlength: 4000,
-    enterkeyhint: "search", autocomplete: "off", onkeydown: onKey, oninput: fit });
+  words = h("textarea", {
+    id: "words",
+    rows: 1,
+    "aria-label": "Words to look for",
+    spellcheck: "false",
+    maxlength: 4000,
+    enterkeyhint: "search",
+    autocomplete: "off",
+    onkeydown: onKey,
+    oninput: fit,
+  });
   chips = h("ul", { class: "chips", "aria-label": "What the query is made of" });
   submit = h("button", { type: "submit", class: "primary round" });
-  picker = h("input", { type: "file", accept: "image/*,audio/*,video/*", multiple: true, hidden: true, tabindex: -1,
-    "aria-label": "Pictures, sounds and clips", onchange: () => { addMedia(picker.files); picker.value = ""; } });
-  const tools = h("div", { class: "tools" },
+  picker = h("input", {
+    type: "file",
+    accept: "image/*,audio/*,video/*",
+    multiple: true,
+    hidden: true,
+    tabindex: -1,
+    "aria-label": "Pictures, sounds and clips",
+    onchange: () => {
+      addMedia(picker.files);
+      picker.value = "";
+    },
+  });
+  const tools = h(
+    "div",
+    { class: "tools" },
     iconButton("clip", "Search with a picture, sound or clip", () => picker.click()),
     iconButton("draw", "Draw what you are looking for", () => draw((file) => addMedia([file], "drawing"))),
-    submit);
-  form = h("form", { class: "box", role: "search", onsubmit }, chips, h("div", { class: "line" }, words, tools), picker);
+    submit,
+  );
+  form = h(
+    "form",
+    { class: "box", role: "search", onsubmit },
+    chips,
+    h("div", { class: "line" }, words, tools),
+    picker,
+  );
   $("finder").replaceChildren(form, h("p", { id: "hint", class: "hint" }));
   addEventListener("paste", onPaste);
   addEventListener("keydown", (event) => {
@@ -44,7 +77,12 @@ export function showFinder() {
   const mode = MODES[state.mode] ?? MODES.search;
   $("finder").hidden = state.mode === "add";
   if (words.value.trim() !== state.words) words.value = state.words;
-  words.placeholder = state.likes.length || state.media.length ? "Add words, such as: at night" : NARROW.matches ? mode.short : mode.placeholder;
+  words.placeholder =
+    state.likes.length || state.media.length
+      ? "Add words, such as: at night"
+      : NARROW.matches
+        ? mode.short
+        : mode.placeholder;
   submit.replaceChildren(icon(mode.icon));
   submit.setAttribute("aria-label", mode.label);
   submit.title = mode.label;
@@ -53,10 +91,7 @@ export function showFinder() {
 }
 
 function showChips() {
-  chips.replaceChildren(
-    ...state.likes.map((id) => likeChip(id)),
-    ...state.media.map((one) => mediaChip(one)),
-  );
+  chips.replaceChildren(...state.likes.map((id) => likeChip(id)), ...state.media.map((one) => mediaChip(one)));
   chips.hidden = !chips.children.length;
   const left = state.media.some((one) => one.kind !== "image") || state.likes.length;
   const hints = [];
@@ -66,14 +101,27 @@ function showChips() {
 }
 
 function chip(picture, label, remove) {
-  return h("li", { class: "chip" }, picture, h("span", { class: "name" }, label),
-    iconButton("close", `Remove ${label}`, () => { remove(); words.focus(); }));
+  return h(
+    "li",
+    { class: "chip" },
+    picture,
+    h("span", { class: "name" }, label),
+    iconButton("close", `Remove ${label}`, () => {
+      remove();
+      words.focus();
+    }),
+  );
 }
 
 function likeChip(id) {
   const name = h("span", {}, titles.get(id) ?? "a stored item");
   if (!titles.has(id)) {
-    item(id).then((found) => { titles.set(id, titleOf(found)); showChips(); }).catch(() => titles.set(id, "an item that is gone"));
+    item(id)
+      .then((found) => {
+        titles.set(id, titleOf(found));
+        showChips();
+      })
+      .catch(() => titles.set(id, "an item that is gone"));
   }
   const picture = h("img", { src: `/v1/items/${id}/thumbnail`, alt: "", onerror: (event) => event.target.remove() });
   return chip(picture, `like ${name.textContent}`, () => go({ likes: state.likes.filter((one) => one !== id) }));
@@ -93,7 +141,13 @@ export async function addMedia(given, name = "") {
     const sent = kind === "image" ? await shrunk(file) : file;
     found.push({ kind, file: sent, name: name || file.name || `a ${NAMES[kind]}`, url: URL.createObjectURL(sent) });
   }
-  if (found.length) go({ media: [...state.media, ...found], words: words.value.trim(), open: "", mode: state.mode === "add" ? "search" : state.mode });
+  if (found.length)
+    go({
+      media: [...state.media, ...found],
+      words: words.value.trim(),
+      open: "",
+      mode: state.mode === "add" ? "search" : state.mode,
+    });
   return found.length;
 }
 

@@ -8,7 +8,7 @@ import { address, asks, go, state } from "./state.js";
 import { count, fileName, titleOf } from "./words.js";
 
 const PIECE = 48;
-export let about = null;
+let about = null;
 
 /** Learn what the collection holds. */
 export async function learn() {
@@ -24,9 +24,14 @@ export async function showHome() {
     if (asks(state) || state.mode === "add") return;
     clearNotice();
     if (!total) return welcome();
-    $("status").textContent = `${count(about.files, "file")} in ${about.name}, ${count(about.items, "place")} to be found`;
+    $("status").textContent =
+      `${count(about.files, "file")} in ${about.name}, ${count(about.items, "place")} to be found`;
     const shelf = h("ul", { class: "shelf" }, ...listed.map(tile));
-    $("found").replaceChildren(h("h2", { class: "hidden" }, "In this collection"), shelf, further(shelf, listed.length, total));
+    $("found").replaceChildren(
+      h("h2", { class: "hidden" }, "In this collection"),
+      shelf,
+      further(shelf, listed.length, total),
+    );
   } catch (error) {
     tellProblem(error, showHome);
   }
@@ -35,21 +40,41 @@ export async function showHome() {
 function welcome() {
   $("status").textContent = "";
   $("found").replaceChildren();
-  notice("add", "Nothing here yet", "Add documents, pictures, sounds and films; then look for them with words, pictures or a drawing.",
-    [["Add files", () => go({ mode: "add" })]], false);
+  notice(
+    "add",
+    "Nothing here yet",
+    "Add documents, pictures, sounds and films; then look for them with words, pictures or a drawing.",
+    [["Add files", () => go({ mode: "add" })]],
+    false,
+  );
 }
 
 function tile(file) {
   const suffix = fileName(file.source).split(".").pop().slice(0, 5);
   const name = titleOf(file);
-  const picture = file.cover ? h("img", { src: file.cover, alt: "", loading: "lazy" }) : h("span", { class: "spine" }, h("span", {}, name), h("small", {}, icon(kindOf(suffix)), suffix));
+  const picture = file.cover
+    ? h("img", { src: file.cover, alt: "", loading: "lazy" })
+    : h("span", { class: "spine" }, h("span", {}, name), h("small", {}, icon(kindOf(suffix)), suffix));
   const open = (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();
     go({ open: file.id });
   };
-  return h("li", {}, h("a", { class: file.kind === "image" && suffix !== "svg" ? "tile photo" : "tile", href: address({ ...state, open: file.id }), title: file.source, onclick: open },
-    h("span", { class: "cover" }, picture), h("span", { class: "name" }, name)));
+  return h(
+    "li",
+    {},
+    h(
+      "a",
+      {
+        class: file.kind === "image" && suffix !== "svg" ? "tile photo" : "tile",
+        href: address({ ...state, open: file.id }),
+        title: file.source,
+        onclick: open,
+      },
+      h("span", { class: "cover" }, picture),
+      h("span", { class: "name" }, name),
+    ),
+  );
 }
 
 function kindOf(suffix) {

@@ -13,7 +13,11 @@ import { forget, showResults } from "./results.js";
 import { address, asks, EMPTY, go, onChange, queryKey, state } from "./state.js";
 
 const MODES = { search: "Search", ask: "Ask", add: "Add" };
-const GREETINGS = { search: "What are you looking for?", ask: "What would you like to know?", add: "Add to the collection" };
+const GREETINGS = {
+  search: "What are you looking for?",
+  ask: "What would you like to know?",
+  add: "Add to the collection",
+};
 let shown = null; // the query on the page
 
 function show() {
@@ -53,12 +57,21 @@ function showModes() {
       event.preventDefault();
       go({ mode, open: "", k: EMPTY.k, words: $("words").value.trim() });
     };
-    return h("a", { href: address(to), "aria-current": mode === state.mode ? "page" : null, onclick: change }, icon(mode), h("span", {}, name));
+    return h(
+      "a",
+      { href: address(to), "aria-current": mode === state.mode ? "page" : null, onclick: change },
+      icon(mode),
+      h("span", {}, name),
+    );
   });
   $("modes").replaceChildren(...links);
 }
 
-const THEMES = { auto: ["light dark", "Colours as the system has them"], sun: ["light", "Light colours"], moon: ["dark", "Dark colours"] };
+const THEMES = {
+  auto: ["light dark", "Colours as the system has them"],
+  sun: ["light", "Light colours"],
+  moon: ["dark", "Dark colours"],
+};
 
 function buildTheme() {
   const names = Object.keys(THEMES);

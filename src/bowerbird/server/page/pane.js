@@ -1,16 +1,25 @@
 // The pane: one place, large. Beside the results where there is room, over them elsewhere.
 
 import { contents, item } from "./api.js";
-import { why } from "./cards.js";
 import { $, h, icon, iconButton } from "./dom.js";
 import { moreLike } from "./finder.js";
 import { hits } from "./results.js";
 import { stageFor } from "./stages.js";
 import { go, state } from "./state.js";
+import { why } from "./why.js";
 import { dayOf, placeOf, titleOf } from "./words.js";
 
 const BESIDE = matchMedia("(min-width: 1100px)");
-const TOLD = { author: "By", date: "Date", language: "Language", album: "Album", genre: "Genre", pages: "Pages", description: "About", url: "From" };
+const TOLD = {
+  author: "By",
+  date: "Date",
+  language: "Language",
+  album: "Album",
+  genre: "Genre",
+  pages: "Pages",
+  description: "About",
+  url: "From",
+};
 let shown = "";
 let opener = null;
 let stage = null;
@@ -18,12 +27,20 @@ let filled = null; // {found, held} of what is shown
 
 export function buildPane() {
   const pane = $("pane");
-  pane.addEventListener("cancel", (event) => { event.preventDefault(); close(); });
+  pane.addEventListener("cancel", (event) => {
+    event.preventDefault();
+    close();
+  });
   pane.addEventListener("keydown", onKey);
   addEventListener("keydown", (event) => {
     if (event.key === "Escape" && pane.open && BESIDE.matches && !document.querySelector("dialog:modal")) close();
   });
-  BESIDE.addEventListener("change", () => { if (pane.open) { pane.close(); present(); } });
+  BESIDE.addEventListener("change", () => {
+    if (pane.open) {
+      pane.close();
+      present();
+    }
+  });
 }
 
 /** Open, change or close the pane as the state says. */
@@ -52,7 +69,11 @@ export async function showPane() {
     filled = { found, held };
     fill(found, held);
   } catch (error) {
-    if (mine === shown) pane.replaceChildren(bar("This cannot be shown", []), h("p", { class: "trouble" }, error.detail ?? String(error)));
+    if (mine === shown)
+      pane.replaceChildren(
+        bar("This cannot be shown", []),
+        h("p", { class: "trouble" }, error.detail ?? String(error)),
+      );
   } finally {
     pane.removeAttribute("aria-busy");
   }
@@ -89,41 +110,91 @@ function fill(found, held) {
   stage = stageFor(found, held, hit, (text) => (place.textContent = text));
   place.textContent ||= placeOf(found.locator);
   const title = held.title || titleOf(found);
-  $("pane").replaceChildren(bar(title, walk(at), h("p", { class: "source" }, h("span", { title: found.source }, found.source), place)), stage.node,
-    h("footer", {}, actions(found, hit, title), hit && why(hit.matched), known({ ...held.metadata, ...found.metadata })));
+  $("pane").replaceChildren(
+    bar(title, walk(at), h("p", { class: "source" }, h("span", { title: found.source }, found.source), place)),
+    stage.node,
+    h(
+      "footer",
+      {},
+      actions(found, hit, title),
+      hit && why(hit.matched),
+      known({ ...held.metadata, ...found.metadata }),
+    ),
+  );
   $("pane").scrollTop = 0;
   $("pane-title").focus({ preventScroll: true });
   stage.ready?.();
 }
 
 function bar(title, buttons, ...below) {
-  return h("header", {}, h("div", { class: "line" }, h("h2", { id: "pane-title", tabindex: -1 }, title), ...buttons, iconButton("close", "Close", close)), ...below);
+  return h(
+    "header",
+    {},
+    h(
+      "div",
+      { class: "line" },
+      h("h2", { id: "pane-title", tabindex: -1 }, title),
+      ...buttons,
+      iconButton("close", "Close", close),
+    ),
+    ...below,
+  );
 }
 
 /** Buttons to the result before and after. */
 function walk(at) {
   if (at < 0 || hits.length < 2) return [];
-  const step = (by, name, label) => iconButton(name, label, () => go({ open: hits[at + by].best }, { replace: true }), { disabled: !hits[at + by] });
-  return [step(-1, "left", "Result before"), h("span", { class: "nth" }, `${at + 1} / ${hits.length}`), step(1, "right", "Next result")];
+  const step = (by, name, label) =>
+    iconButton(name, label, () => go({ open: hits[at + by].best }, { replace: true }), { disabled: !hits[at + by] });
+  return [
+    step(-1, "left", "Result before"),
+    h("span", { class: "nth" }, `${at + 1} / ${hits.length}`),
+    step(1, "right", "Next result"),
+  ];
 }
 
 function actions(found, hit, title) {
   const like = found.modality === "text" || found.modality === "table" || !hit ? found.id : hit.id;
-  return h("div", { class: "actions" },
-    found.kind !== "document" && h("button", { type: "button", class: "plain", onclick: () => moreLike(like, title) }, icon("like"), "More like this"),
-    h("button", { type: "button", class: "plain", onclick: () => go({ source: found.source, open: "", mode: "search" }) }, icon("search"), "Only this file"),
-    found.links.media && h("a", { class: "plain", href: found.links.media, target: "_blank", rel: "noopener" }, icon("file"), "The file"));
+  return h(
+    "div",
+    { class: "actions" },
+    found.kind !== "document" &&
+      h(
+        "button",
+        { type: "button", class: "plain", onclick: () => moreLike(like, title) },
+        icon("like"),
+        "More like this",
+      ),
+    h(
+      "button",
+      { type: "button", class: "plain", onclick: () => go({ source: found.source, open: "", mode: "search" }) },
+      icon("search"),
+      "Only this file",
+    ),
+    found.links.media &&
+      h("a", { class: "plain", href: found.links.media, target: "_blank", rel: "noopener" }, icon("file"), "The file"),
+  );
 }
 
 /** What is known of a file: only what people ask for. */
 function known(metadata) {
-  const rows = Object.entries(TOLD).filter(([key]) => ["string", "number"].includes(typeof metadata[key]) && metadata[key] !== "");
+  const rows = Object.entries(TOLD).filter(
+    ([key]) => ["string", "number"].includes(typeof metadata[key]) && metadata[key] !== "",
+  );
   if (!rows.length) return null;
-  return h("dl", { class: "known" }, ...rows.map(([key, name]) => h("div", {}, h("dt", {}, name), h("dd", {}, key === "date" ? dayOf(metadata.date) : value(metadata[key])))));
+  return h(
+    "dl",
+    { class: "known" },
+    ...rows.map(([key, name]) =>
+      h("div", {}, h("dt", {}, name), h("dd", {}, key === "date" ? dayOf(metadata.date) : value(metadata[key]))),
+    ),
+  );
 }
 
 function value(text) {
-  return /^https?:\/\//.test(text) ? h("a", { href: text, target: "_blank", rel: "noopener noreferrer" }, text) : String(text);
+  return /^https?:\/\//.test(text)
+    ? h("a", { href: text, target: "_blank", rel: "noopener noreferrer" }, text)
+    : String(text);
 }
 
 function onKey(event) {

@@ -47,7 +47,11 @@ function show(took) {
   const groups = grouped(hits, state.by === "document");
   const sum = count(hits.length, "result") + (state.by === "document" ? ` in ${count(groups.length, "document")}` : "");
   $("status").textContent = `${sum} in ${Math.round(took)} ms`;
-  $("found").replaceChildren(h("h2", { class: "hidden" }, "Results"), wall(groups.map(([first, ...others]) => card(first, others))), more());
+  $("found").replaceChildren(
+    h("h2", { class: "hidden" }, "Results"),
+    wall(groups.map(([first, ...others]) => card(first, others))),
+    more(),
+  );
   arrange();
 }
 
@@ -60,7 +64,7 @@ export function forget() {
 }
 
 /** Hits in groups, in the order of the best of each. */
-export function grouped(found, byDocument) {
+function grouped(found, byDocument) {
   const groups = new Map();
   for (const hit of found) {
     const together = byDocument || MERGED.includes(hit.modality);
@@ -74,15 +78,28 @@ export function grouped(found, byDocument) {
 function more() {
   const asked = wanted(state);
   if (hits.length + state.likes.length < asked || asked >= MOST) return "";
-  return h("p", { class: "further" }, h("button", { type: "button", class: "plain", onclick: () => go({ k: Math.min(MOST, asked * 2) }, { replace: true }) }, "Show more"));
+  return h(
+    "p",
+    { class: "further" },
+    h(
+      "button",
+      { type: "button", class: "plain", onclick: () => go({ k: Math.min(MOST, asked * 2) }, { replace: true }) },
+      "Show more",
+    ),
+  );
 }
 
 function nothing() {
   $("found").replaceChildren();
   $("status").textContent = "";
   const filtered = state.kinds.length || state.source || state.from || state.to;
-  notice("search", "Nothing was found", filtered ? "Nothing that the filters let through matches." : "Try other words, or a picture.",
-    filtered ? [["Search without filters", () => go({ kinds: [], source: "", from: "", to: "" })]] : [], false);
+  notice(
+    "search",
+    "Nothing was found",
+    filtered ? "Nothing that the filters let through matches." : "Try other words, or a picture.",
+    filtered ? [["Search without filters", () => go({ kinds: [], source: "", from: "", to: "" })]] : [],
+    false,
+  );
   $("status").textContent = "Nothing was found";
 }
 

@@ -3,30 +3,76 @@
 import { $, h, icon, iconButton } from "./dom.js";
 
 const SIZE = 512;
-const INKS = [["black", "#1a1a1a"], ["red", "#d8332a"], ["blue", "#2f56d8"], ["green", "#2c9445"], ["yellow", "#f0b90b"], ["brown", "#8a5a2b"]];
+const INKS = [
+  ["black", "#1a1a1a"],
+  ["red", "#d8332a"],
+  ["blue", "#2f56d8"],
+  ["green", "#2c9445"],
+  ["yellow", "#f0b90b"],
+  ["brown", "#8a5a2b"],
+];
 const STEP = 8;
 
 /** Let the user draw; done is given the picture. */
 export function draw(done) {
   const sheet = new Sheet();
   const dialog = $("sketch");
-  const use = () => sheet.canvas.toBlob((blob) => {
-    dialog.close();
-    done(new File([blob], "drawing.png", { type: "image/png" }));
+  const use = () =>
+    sheet.canvas.toBlob((blob) => {
+      dialog.close();
+      done(new File([blob], "drawing.png", { type: "image/png" }));
+    });
+  const inks = h(
+    "fieldset",
+    { class: "inks" },
+    h("legend", { class: "hidden" }, "Ink"),
+    ...INKS.map(([name, value], at) =>
+      h(
+        "label",
+        { title: name },
+        h("input", {
+          type: "radio",
+          name: "ink",
+          value,
+          checked: at === 0,
+          "aria-label": name,
+          onchange: () => (sheet.ink = value),
+        }),
+        h("span", { style: { "--ink-colour": value } }),
+      ),
+    ),
+  );
+  const width = h("input", {
+    type: "range",
+    min: 2,
+    max: 40,
+    value: 6,
+    "aria-label": "Width of the pen",
+    oninput: () => (sheet.width = Number(width.value)),
   });
-  const inks = h("fieldset", { class: "inks" }, h("legend", { class: "hidden" }, "Ink"),
-    ...INKS.map(([name, value], at) => h("label", { title: name },
-      h("input", { type: "radio", name: "ink", value, checked: at === 0, "aria-label": name, onchange: () => (sheet.ink = value) }),
-      h("span", { style: { "--ink-colour": value } }))));
-  const width = h("input", { type: "range", min: 2, max: 40, value: 6, "aria-label": "Width of the pen", oninput: () => (sheet.width = Number(width.value)) });
   dialog.replaceChildren(
-    h("header", {}, h("h2", { id: "sketch-title" }, "Draw what you are looking for"), iconButton("close", "Close", () => dialog.close())),
+    h(
+      "header",
+      {},
+      h("h2", { id: "sketch-title" }, "Draw what you are looking for"),
+      iconButton("close", "Close", () => dialog.close()),
+    ),
     h("div", { class: "sheet" }, sheet.canvas, sheet.cursor),
-    h("p", { class: "hint", id: "sketch-help" }, "With the keyboard: arrows move the pen, space lifts it or puts it down."),
-    h("footer", {}, inks, width,
+    h(
+      "p",
+      { class: "hint", id: "sketch-help" },
+      "With the keyboard: arrows move the pen, space lifts it or puts it down.",
+    ),
+    h(
+      "footer",
+      {},
+      inks,
+      width,
       iconButton("undo", "Undo", () => sheet.undo()),
       h("button", { type: "button", class: "plain", onclick: () => sheet.clear() }, "Clear"),
-      h("button", { type: "button", class: "primary", onclick: use }, icon("search"), "Use this drawing")));
+      h("button", { type: "button", class: "primary", onclick: use }, icon("search"), "Use this drawing"),
+    ),
+  );
   dialog.showModal();
   sheet.canvas.focus();
 }
@@ -39,7 +85,14 @@ class Sheet {
   down = false;
 
   constructor() {
-    this.canvas = h("canvas", { width: SIZE, height: SIZE, tabindex: 0, role: "img", "aria-label": "Sheet to draw on", "aria-describedby": "sketch-help" });
+    this.canvas = h("canvas", {
+      width: SIZE,
+      height: SIZE,
+      tabindex: 0,
+      role: "img",
+      "aria-label": "Sheet to draw on",
+      "aria-describedby": "sketch-help",
+    });
     this.cursor = h("span", { class: "cursor", hidden: true });
     this.pen = this.canvas.getContext("2d");
     this.canvas.addEventListener("pointerdown", (event) => this.begin(event));

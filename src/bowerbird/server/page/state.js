@@ -58,7 +58,7 @@ export function address(of) {
 }
 
 /** What an address says; anything that makes no sense is left out. */
-export function read(query) {
+function read(query) {
   const given = new URLSearchParams(query);
   const found = {};
   for (const [name, key] of Object.entries(TEXTS)) if (given.has(key)) found[name] = given.get(key);

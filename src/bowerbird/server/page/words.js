@@ -1,22 +1,22 @@
 // Places, times, sizes and scores as people read them.
 
 export const MODALITIES = {
-  page: "Pages", image: "Pictures", text: "Text", table: "Tables", audio: "Sound", video: "Film",
+  page: "Pages",
+  image: "Pictures",
+  text: "Text",
+  table: "Tables",
+  audio: "Sound",
+  video: "Film",
 };
 export const MODALITY_OF = {
-  page: "page", image: "image", figure: "image", passage: "text", table: "table", segment: "audio", shot: "video",
+  page: "page",
+  image: "image",
+  figure: "image",
+  passage: "text",
+  table: "table",
+  segment: "audio",
+  shot: "video",
 };
-const WHY = {
-  lexical: ["words", "The words themselves"],
-  text: ["meaning", "What it is about"],
-  tokens: ["close reading", "Word by word, in context"],
-  image: ["looks", "What it looks like"],
-  audio: ["sound", "What it sounds like"],
-};
-
-export function reason(field) {
-  return WHY[field] ?? [field, field];
-}
 
 /** 75.2 → 1:15 */
 export function clock(seconds) {
