@@ -37,7 +37,7 @@ ITEMS = 100_000
 CHANGED = 20_000
 """Of them, how many are added while searches run, and then taken out."""
 BATCH = 1000
-LONGEST = 120
+LONGEST = 48
 """Tokens of a document."""
 ALONE_S = 10.0
 """Searches without changes, to compare with."""

@@ -70,7 +70,7 @@ def markdown(results: Results) -> str:
     parts += [_set(name, results) for name in results.sets if "-" not in name]
     parts += [_changes(results.changes), _scaling(results.scaling), _absent(results)]
     parts.append("### Targets\n\n" + targets.markdown(results.sets, results.changes, results.scaling, results.fde))
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(part.strip() for part in parts if part)
 
 
 def _set(name: str, results: Results) -> str:

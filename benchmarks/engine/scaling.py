@@ -38,7 +38,7 @@ from bowerbird.index.segments import Manifest  # noqa: E402
 SIZES = (10_000, 100_000, 1_000_000)
 LONGEST = 12
 """Tokens of a document."""
-QUERIES = 60
+QUERIES = 40
 K = 10
 AIM = 0.95
 """The recall that is asked for."""
