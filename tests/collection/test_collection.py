@@ -126,10 +126,11 @@ def test_other_encoders_are_refused(library: bb.Library, tmp_path: Path) -> None
 
 
 def test_a_flipped_bit_in_a_pack_is_named_and_repaired(library: bb.Library, tmp_path: Path) -> None:
-    for pack in (tmp_path / "library" / "packs").iterdir():
+    packs = list((tmp_path / "library" / "packs").iterdir())
+    for pack in packs:
         flip(pack)
     report = library.collection.verify()
-    assert len(report.problems) == 1
+    assert len(report.problems) == len(packs)
     assert "damaged" in report.problems[0]
     assert len(report.paths) == 3
     repaired = library.collection.verify(repair=True)
@@ -148,7 +149,7 @@ def test_a_flipped_bit_in_the_table_is_named_and_repaired(library: bb.Library, t
 
 def test_a_damaged_index_is_rebuilt(library: bb.Library, tmp_path: Path) -> None:
     first = library.search("salmon").hits[0].item.id
-    for path in (tmp_path / "library" / "index").rglob("*.npy"):
+    for path in (tmp_path / "library" / "index").iterdir():
         flip(path)
     again = bb.open(tmp_path / "library")
     assert again.search("salmon").hits[0].item.id == first
@@ -156,14 +157,14 @@ def test_a_damaged_index_is_rebuilt(library: bb.Library, tmp_path: Path) -> None
 
 def test_damaged_tokens_are_never_used(library: bb.Library, tmp_path: Path) -> None:
     library.search("salmon")  # the index is made; tokens are read from the pack at every search
-    (pack,) = (tmp_path / "library" / "packs").iterdir()
-    header_end = 32 + int.from_bytes(pack.read_bytes()[8:16], "little")
-    sections = json.loads(pack.read_bytes()[32:header_end])
-    start = -(-header_end // 64) * 64 + sections["text.tokens"]["offset"]
-    content = bytearray(pack.read_bytes())
-    for at in range(start, start + 384 * 3, 100):
-        content[at] ^= 1
-    pack.write_bytes(content)
+    for pack in (tmp_path / "library" / "packs").iterdir():
+        header_end = 32 + int.from_bytes(pack.read_bytes()[8:16], "little")
+        sections = json.loads(pack.read_bytes()[32:header_end])
+        start = -(-header_end // 64) * 64 + sections["text.tokens"]["offset"]
+        content = bytearray(pack.read_bytes())
+        for at in range(start, start + 384 * 3, 100):
+            content[at] ^= 1
+        pack.write_bytes(content)
     with pytest.raises(CollectionError, match=r"damaged part 'text\.tokens'"):
         bb.open(tmp_path / "library").search("bowerbirds salmon Brücke Oslo")
 

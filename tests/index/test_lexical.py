@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 
 from bowerbird.embeddings import Sparse
 from bowerbird.index.analysis import query_terms, term_counts
-from bowerbird.index.lexical import K1, B, LexicalIndex
+from bowerbird.index.lexical import K1, B, Counts, LexicalIndex, Postings
 
 DOCUMENTS = st.lists(st.lists(st.integers(0, 6), max_size=12), min_size=1, max_size=12)
 QUERY = st.lists(st.lists(st.integers(0, 8), min_size=1, max_size=2, unique=True).map(tuple), max_size=5)
@@ -75,15 +74,34 @@ def test_equal_documents_come_in_their_order() -> None:
     assert index.search([[(1,)]], 2)[0].tolist() == [[0, 2]]
 
 
-def test_a_saved_index_answers_the_same(tmp_path: Path) -> None:
-    documents = counted([[1, 2, 2], [], [2, 3], [3, 3, 1]])
-    built = LexicalIndex.build(documents)
-    built.save(tmp_path)
-    opened = LexicalIndex.open(tmp_path, len(documents))
+@settings(max_examples=150, deadline=None)
+@given(st.lists(DOCUMENTS, min_size=1, max_size=4), QUERY, st.randoms(use_true_random=False))
+def test_segments_answer_as_one(segments: list[list[list[int]]], query: list[tuple[int, ...]], random) -> None:
+    """Whatever is left of them, and in whatever order: rarity and length are those of what is left."""
+    documents = [document for segment in segments for document in segment]
+    left = [at for at in range(len(documents)) if random.random() < 0.7]
+    random.shuffle(left)
+    row_of = np.full(len(documents), -1, np.int64)
+    row_of[left] = np.arange(len(left))
+    parts, first = [], 0
+    for segment in segments:
+        parts.append((Postings.build(Counts.of(counted(segment)), len(segment)), first))
+        first += len(segment)
+    index, whole = LexicalIndex(parts, row_of), LexicalIndex.build(counted([documents[at] for at in left]))
+    for found, expected in zip(index.search([query], 9), whole.search([query], 9), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_allclose(index.weights(query), whole.weights(query))
+    np.testing.assert_allclose(index.ceiling([query]), whole.ceiling([query]))
+
+
+def test_stored_postings_answer_the_same() -> None:
+    built = Postings.build(Counts.of(counted([[1, 2, 2], [], [2, 3], [3, 3, 1]])), 4)
+    again = Postings.of(built.arrays)
     for query in ([(1,)], [(2, 3), (1,)], [(9,)], []):
-        for fresh, stored in zip(built.search([query], 3), opened.search([query], 3), strict=True):
+        for fresh, stored in zip(
+            LexicalIndex([(built, 0)]).search([query], 3), LexicalIndex([(again, 0)]).search([query], 3), strict=True
+        ):
             assert fresh.tolist() == stored.tolist()
-        assert built.weights(query) == opened.weights(query)
 
 
 @pytest.mark.parametrize("documents", [[], [[]], [[], []]])

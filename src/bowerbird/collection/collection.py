@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bowerbird.collection.derived import FieldIndex
 from bowerbird.collection.fields import DEFAULT_FIELDS
+from bowerbird.collection.generations import Generations
 from bowerbird.collection.identity import chosen, opened, require_known, require_same, to_json
 from bowerbird.collection.ingest import AddReport, Failure, Ingest
 from bowerbird.collection.lock import writer_lock
@@ -19,8 +22,9 @@ from bowerbird.collection.snapshot import Snapshot
 from bowerbird.collection.store import Store
 from bowerbird.collection.verify import VerifyReport, damaged_sources
 from bowerbird.collection.workers import Settings
-from bowerbird.errors import CollectionError
+from bowerbird.errors import BowerbirdError, CollectionError
 from bowerbird.items import Item
+from bowerbird.storage.checked import DamagedFile
 from bowerbird.storage.files import write_atomically
 
 if TYPE_CHECKING:
@@ -63,6 +67,7 @@ class Collection:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._store = Store(folder)
+        self._generations = Generations(folder)
         self._snapshot: Snapshot | None = None
 
     @classmethod
@@ -136,15 +141,19 @@ class Collection:
         with writer_lock(self.folder):
             run = Ingest(self._store, self._encoders(), settings or Settings(self.text_encoder), progress or Silent())
             try:
-                return run.run(paths, prune, jobs or min(2, os.cpu_count() or 1))
+                report = run.run(paths, prune, jobs or min(2, os.cpu_count() or 1))
             finally:
                 self._remember_failures(run)
+        self._renew()
+        return report
 
     def add_items(self, items: Iterable[Item]) -> AddReport:
         """Store items that a program made, in one commit. Items of a source replace those stored for it before."""
         self._require_writable()
         with writer_lock(self.folder):
-            return Ingest(self._store, self._encoders(), Settings(self.text_encoder), Silent()).run_items(items)
+            report = Ingest(self._store, self._encoders(), Settings(self.text_encoder), Silent()).run_items(items)
+        self._renew()
+        return report
 
     @property
     def text_encoder(self) -> str:
@@ -172,7 +181,15 @@ class Collection:
             run = Reembedding(self._store, snapshot, encoders, settings, advance or (lambda done, total: None))
             report = run.run({**stored, **wanted}, jobs or min(2, os.cpu_count() or 1))
             self._store.tidy()
-            return report
+        self._renew()
+        return report
+
+    def _renew(self) -> None:
+        """Bring the index up to date, so that the next search finds it ready; if that fails, the search does it."""
+        with suppress(BowerbirdError, OSError, DamagedFile):
+            len(self.snapshot())
+            while self._generations.merge():
+                pass
 
     def _require_writable(self) -> None:
         if not os.access(self.folder, os.W_OK):
@@ -207,7 +224,8 @@ class Collection:
             }
             if paths:
                 self._store.replace(sorted(paths), None)
-            return len(paths)
+        self._renew()
+        return len(paths)
 
     def files(self) -> list[FileRecord]:
         """All stored files, by source."""
@@ -242,11 +260,15 @@ class Collection:
             bytes={part: _size(self.folder / part) for part in ("items.lance", "packs", "index", "manifests")},
         )
 
+    def indexes(self) -> list[FieldIndex]:
+        """The index of words and of every field that holds vectors, brought up to date."""
+        return self.snapshot().index(lambda derived: derived.indexes(list(self._fields())))
+
     def snapshot(self) -> Snapshot:
         """A view of the newest version; the same object until something changes."""
         dataset = self._store.dataset()
         if self._snapshot is None or self._snapshot.version != int(dataset.version):
-            self._snapshot = Snapshot(self.folder, dataset, self._store.fields(dataset))
+            self._snapshot = Snapshot(self.folder, dataset, self._store.fields(dataset), self._generations)
         return self._snapshot
 
     def versions(self) -> list[dict[str, Any]]:
@@ -259,18 +281,29 @@ class Collection:
     def at(self, version: int) -> Snapshot:
         """A view of an older version. Raises CollectionError if it is gone."""
         dataset = self._store.dataset(version)
-        return Snapshot(self.folder, dataset, self._store.fields(dataset))
+        return Snapshot(self.folder, dataset, self._store.fields(dataset), self._generations)
 
     def verify(self, *, repair: bool = False) -> VerifyReport:
-        """Check every checksum. With `repair`, files that lost something are taken out and added again."""
-        damage = damaged_sources(self._store)
-        if not repair or not damage.problems:
-            return damage
+        """Check every checksum. With `repair`, files that lost something are taken out and added again.
+
+        Index files are made again by themselves when they are searched; `repair` does it at once.
+        """
+        damage, indexes = damaged_sources(self._store), self._generations.verify()
+        names = tuple(path.relative_to(self.folder).as_posix() for path in indexes)
+        problems = (*damage.problems, *(f"{name} is damaged; it is made again when it is needed" for name in names))
+        if not repair or not problems:
+            return VerifyReport(problems, damage.paths)
         self._require_writable()
-        with writer_lock(self.folder):
-            self._store.replace(damage.paths, None)
-        report = self.add(damage.paths)
-        return VerifyReport(damage.problems, damage.paths, (*report.added, *report.replaced))
+        for path in indexes:
+            self._generations.forget(DamagedFile(path, "is damaged"))
+        added: tuple[str, ...] = ()
+        if damage.paths:
+            with writer_lock(self.folder):
+                self._store.replace(damage.paths, None)
+            report = self.add(damage.paths)
+            added = (*report.added, *report.replaced)
+        self._renew()
+        return VerifyReport(problems, damage.paths, (*added, *names))
 
     def export(self, folder: str | Path) -> int:
         """Write all items as items.jsonl with their pictures beside it. How many items."""

@@ -1,247 +1,230 @@
-"""Index files that a collection's rows and packs give: memory-mapped, thrown away and rebuilt at any time.
-
-One folder per version of the collection. Row r of every array is the r-th live row of that version.
-"""
+"""What a search reads of one version: several segments as if they were one. Rows are those of the version."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bowerbird.embeddings import Sparse
-from bowerbird.errors import CollectionError
+from bowerbird.collection.generations import Generation
+from bowerbird.collection.segment import GROUPING, families
+from bowerbird.embeddings import Dense, Floats
+from bowerbird.index.base import Found
 from bowerbird.index.dense_segment import DenseSegment
 from bowerbird.index.lexical import LexicalIndex
-from bowerbird.storage.packs import Pack
 
-GROUPING = frozenset({"page", "image", "shot", "segment"})
-"""Kinds that stand for everything inside them when hits are grouped."""
+Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
-Arrays = dict[str, NDArray[Any]]
+
+@dataclass(frozen=True, slots=True)
+class FieldIndex:
+    """The index of a field, or of words. bytes: on disk."""
+
+    field: str
+    index: str
+    rows: int
+    segments: int
+    bytes: int
 
 
 class Derived:
-    """The index files of one version. Raises ValueError or OSError if they are missing, cut off or damaged."""
+    """Raises DamagedFile when something that a damaged file holds is first asked for."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        manifest = json.loads((folder / "manifest.json").read_text("utf8"))
-        self.packs: list[str] = manifest["packs"]
-        self.count: int = manifest["rows"]
-        self._dense: dict[str, str] = manifest["dense"]
-        self._indexes: dict[str, DenseSegment | None] = {}
-        self._arrays: Arrays = {}
-        for name, (size, crc) in manifest["files"].items():
-            if (folder / name).stat().st_size != size:
-                raise ValueError(f"cut off index file {name}")
-            # vectors take long to read, choose only candidates, and are checked by `verify`
-            if not name.endswith(".pack") and _crc(folder / name) != crc:
-                raise ValueError(f"damaged index file {name}")
+    def __init__(self, generation: Generation) -> None:
+        self._segments, self._place, self._first = generation.segments, generation.place, generation.first
+        self.count = len(self._place)
+        self.packs = [name for segment in self._segments for name in segment.packs]
+        self._dense: dict[str, DenseRows] = {}
 
-    def verify(self) -> list[str]:
-        """Names of the files of vectors that are damaged."""
-        damaged = []
-        for name in self._dense.values():
-            try:
-                Pack(self._folder / name).verify()
-            except CollectionError:
-                damaged.append(name)
-        return damaged
+    @cached_property
+    def _whole(self) -> bool:
+        """Whether positions are rows."""
+        return len(self._segments) == 1 and np.array_equal(self._place, np.arange(len(self._segments[0])))
 
-    def array(self, name: str) -> NDArray[Any]:
-        """A mapped array, opened once."""
-        if name not in self._arrays:
-            self._arrays[name] = np.load(self._folder / f"{name}.npy", mmap_mode="r").view(np.ndarray)
-        return self._arrays[name]
+    @cached_property
+    def _row_of(self) -> Rows:
+        """The row of every position; -1 for what is gone."""
+        rows = np.full(int(self._first[-1]), -1, np.int64)
+        rows[self._place] = np.arange(self.count)
+        return rows
+
+    def column(self, name: str, kind: Any = str) -> NDArray[Any]:
+        """An array of the segments for all rows."""
+        if self._whole:
+            return self._segments[0][name]
+        whole: NDArray[Any] = np.concatenate([np.zeros(0, kind), *(segment[name] for segment in self._segments)])
+        return whole[self._place]
+
+    def at(self, name: str, rows: Rows, kind: Any = str) -> NDArray[Any]:
+        """An array of the segments for some rows."""
+        if not len(self._segments):
+            return np.zeros(len(rows), kind)
+        positions = self._place[rows]
+        owner = np.searchsorted(self._first, positions, side="right") - 1
+        arrays = [segment[name] for segment in self._segments]
+        found = np.zeros(len(rows), np.result_type(*arrays))
+        for number in np.unique(owner):
+            mine = owner == number
+            found[mine] = arrays[number][positions[mine] - self._first[number]]
+        return found
+
+    def rows_of(self, ids: NDArray[np.str_]) -> Rows:
+        """Rows by id; -1 where there is no such item."""
+        found = np.full(len(ids), -1, np.int64)
+        for segment, first in zip(self._segments, self._first, strict=False):
+            rows = segment.find(ids)
+            here = rows >= 0
+            here[here] = self._row_of[first + rows[here]] >= 0
+            found[here] = self._row_of[first + rows[here]]
+        return found
+
+    def pack(self, rows: Rows) -> Rows:
+        """The numbers, in `packs`, of the packs that rows lie in."""
+        known = np.cumsum([0, *(len(segment.packs) for segment in self._segments)])
+        owner = np.searchsorted(self._first, self._place[rows], side="right") - 1
+        numbers: Rows = known[owner] + self.at("pack", rows, np.int32)
+        return numbers
+
+    @cached_property
+    def parents(self) -> Rows:
+        """Row of the parent, -1 for roots."""
+        return self._moved("parents") if self._apart is None else self._apart[0]
+
+    @cached_property
+    def documents(self) -> Rows:
+        """Row of the outermost item around a row."""
+        return self._moved("documents") if self._apart is None else self._apart[1]
+
+    @cached_property
+    def groups(self) -> Rows:
+        """Row of the page, picture, shot or segment around a row; itself if there is none."""
+        return self._moved("groups") if self._apart is None else self._apart[2]
+
+    def _moved(self, name: str) -> Rows:
+        """Rows of segments, as rows; -1 where they are gone or none."""
+        found = [np.zeros(0, np.int64)]
+        for segment, first in zip(self._segments, self._first, strict=False):
+            local = segment[name]
+            found.append(np.where(local >= 0, self._row_of[first + local], -1))
+        rows: Rows = np.concatenate(found)[self._place]
+        return rows
+
+    @cached_property
+    def _apart(self) -> tuple[Rows, Rows, Rows] | None:
+        """Parents, documents and groups if some parent is not in the segment of its child; None if all are."""
+        parents = self._moved("parents")
+        orphans = [np.zeros(0, np.int64)]
+        for segment, first in zip(self._segments, self._first, strict=False):
+            orphans.append(self._row_of[first + segment["elsewhere"]])
+        lost = (self.column("parents", np.int32) >= 0) & (parents < 0)
+        wanted = np.concatenate([*orphans, np.flatnonzero(lost)])
+        wanted = wanted[wanted >= 0]
+        if not len(wanted):
+            return None
+        parents = parents.copy()
+        parents[wanted] = self.rows_of(self._parent_ids(wanted))
+        documents, groups = families(parents.astype(np.int32), np.isin(self.column("kinds"), GROUPING))
+        return parents, documents.astype(np.int64), groups.astype(np.int64)
+
+    def _parent_ids(self, rows: Rows) -> NDArray[np.str_]:
+        positions = self._place[rows]
+        owner = np.searchsorted(self._first, positions, side="right") - 1
+        found = np.zeros(len(rows), object)
+        for number in np.unique(owner):
+            mine = owner == number
+            found[mine] = self._segments[number].parent_ids(positions[mine] - self._first[number])
+        return found.astype(str)
 
     @cached_property
     def lexical(self) -> LexicalIndex:
-        return LexicalIndex.open(self._folder, self.count)
+        parts = [(one.postings, int(at)) for one, at in zip(self._segments, self._first, strict=False)]
+        return LexicalIndex(parts, None if self._whole else self._row_of)
 
-    def dense(self, field: str) -> DenseSegment | None:
-        """The vectors of a field, keyed by row; None if it has none."""
-        if field not in self._indexes:
-            name = self._dense.get(field)
-            self._indexes[field] = None if name is None else DenseSegment.open(self._folder / name)
-        return self._indexes[field]
+    def dense(self, field: str) -> DenseRows | None:
+        """The vectors of a field; None if it has none."""
+        if field not in self._dense:
+            parts = [(one.dense(field), int(at)) for one, at in zip(self._segments, self._first, strict=False)]
+            held = [(index, at) for index, at in parts if index is not None]
+            self._dense[field] = DenseRows(held, self._row_of, self.count)
+        return self._dense[field] if len(self._dense[field]) else None
 
-
-def open_or_build(
-    home: Path, version: int, columns: Mapping[str, Sequence[Any]], packs: Mapping[str, Pack], fields: Sequence[str]
-) -> Derived:
-    """The index files of a version below `home`, built if they are not there or damaged."""
-    folder = home / f"v{version}"
-    if folder.exists():
-        try:
-            return Derived(folder)
-        except (ValueError, OSError, KeyError):
-            shutil.rmtree(folder, ignore_errors=True)
-    try:
-        home.mkdir(exist_ok=True)
-        return _build(home, version, columns, packs, fields)
-    except OSError:  # a read-only folder or a full disk: search from a place of our own
-        return _build(Path(tempfile.mkdtemp(prefix="bowerbird-")), version, columns, packs, fields)
+    def indexes(self, fields: Sequence[str]) -> list[FieldIndex]:
+        """Which index every field uses, and words."""
+        count, sizes = len(self._segments), {}
+        for field in ("lexical", *fields):
+            sizes[field] = sum(segment.bytes_of(field) for segment in self._segments)
+        found = [FieldIndex("words", "BM25", self.lexical.filled, count, sizes["lexical"])]
+        for field in fields:
+            index = self.dense(field)
+            if index is not None:
+                found.append(FieldIndex(field, index.name, len(index), index.segments, sizes[field]))
+        return found
 
 
-def _build(
-    home: Path, version: int, columns: Mapping[str, Sequence[Any]], packs: Mapping[str, Pack], fields: Sequence[str]
-) -> Derived:
-    """Write the files of a version aside and put them in place as a whole."""
-    fresh = Path(tempfile.mkdtemp(prefix="building-", dir=home))
-    try:
-        _write(fresh, columns, packs, fields, newest(home))
-        fresh.rename(home / f"v{version}")
-    except OSError:
-        shutil.rmtree(fresh, ignore_errors=True)
-        if not (home / f"v{version}").exists():  # otherwise another process was first
-            raise
-    _forget_older(home, version)
-    return Derived(home / f"v{version}")
+class DenseRows:
+    """The vectors of a field in several segments.
 
+    parts: a segment's index, whose keys count from a position. row_of: the row of every position, -1 for what is gone.
+    """
 
-def newest(home: Path) -> Derived | None:
-    """The index files of the newest version that has whole ones."""
-    versions = [path for path in home.glob("v*") if path.name[1:].isdigit()]
-    for folder in sorted(versions, key=lambda path: -int(path.name[1:])):
-        try:
-            return Derived(folder)
-        except (ValueError, OSError, KeyError):
-            continue
-    return None
+    def __init__(self, parts: Sequence[tuple[DenseSegment, int]], row_of: Rows, count: int) -> None:
+        self._row_of, self._count = row_of, count
+        held = [(index, first, row_of[first + index.keys]) for index, first in parts]
+        self._parts = [(index, first, rows) for index, first, rows in held if (rows >= 0).any()]
 
+    def __len__(self) -> int:
+        return len(self.rows)
 
-def _forget_older(home: Path, version: int) -> None:
-    """Drop older versions and leftovers of crashes; on POSIX, readers keep what they have mapped."""
-    for folder in home.iterdir():
-        older = folder.name.startswith("v") and folder.name[1:].isdigit() and int(folder.name[1:]) < version
-        left_over = folder.name.startswith("building-") and folder.stat().st_mtime < home.stat().st_mtime - 3600
-        if older or left_over:
-            shutil.rmtree(folder, ignore_errors=True)
+    @property
+    def segments(self) -> int:
+        return len(self._parts)
 
+    @property
+    def name(self) -> str:
+        """How it is searched."""
+        lists = sum(index.lists for index, _, _ in self._parts)
+        return f"int8 in {lists} lists, re-scored" if lists else "int8 scan, re-scored"
 
-def _write(
-    folder: Path,
-    columns: Mapping[str, Sequence[Any]],
-    packs: Mapping[str, Pack],
-    fields: Sequence[str],
-    before: Derived | None,
-) -> None:
-    names = sorted(set(columns["pack"]))
-    pack_of = np.searchsorted(np.array(names or [""]), np.array(columns["pack"], str)) if names else np.zeros(0, int)
-    slots = np.array(columns["slot"], np.int64)
-    arrays = _structure(columns)
-    arrays["pack"], arrays["slot"] = pack_of.astype(np.int32), slots.astype(np.int32)
-    mine = [np.flatnonzero(pack_of == number) for number in range(len(names))]
-    dense = {}
-    for field in fields:
-        held = _field(field, [packs[name] for name in names], mine, slots)
-        arrays[f"{field}.token_row"] = held.token_row
-        if len(held.rows):
-            known = before.dense(field) if before is not None else None
-            build = DenseSegment.build if known is None or known.dim != held.vectors.shape[1] else known.rebuilt
-            dense[field] = build(held.rows, held.vectors).save(folder)
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array)
-    LexicalIndex.build(_terms([packs[name] for name in names], mine, slots)).save(folder)
-    files = {path.name: (path.stat().st_size, _crc(path)) for path in sorted(folder.iterdir())}
-    manifest = {"rows": len(slots), "packs": names, "files": files, "dense": dense}
-    (folder / "manifest.json").write_text(json.dumps(manifest), "utf8")
+    @property
+    def dim(self) -> int:
+        return self._parts[0][0].dim
 
+    @cached_property
+    def rows(self) -> Rows:
+        """The rows that have a vector, ascending."""
+        return np.flatnonzero(self._places[0] >= 0)
 
-def _structure(columns: Mapping[str, Sequence[Any]]) -> Arrays:
-    """Ids, kinds, and the rows of every row's parent, group and document."""
-    ids = np.array(columns["id"], str)
-    kinds = np.array(columns["kind"], str)
-    row_of = {name: row for row, name in enumerate(columns["id"])}
-    parents = np.array([row_of.get(parent, -1) for parent in columns["parent"]], np.int64)
-    documents = np.arange(len(ids))
-    groups = np.where(np.isin(kinds, list(GROUPING)), documents, -1)
-    above = parents.copy()
-    while (above >= 0).any():  # one turn per level of nesting
-        up = above >= 0
-        documents[up] = above[up]
-        leads = up & (groups < 0) & np.isin(kinds[above], list(GROUPING))
-        groups[leads] = above[leads]
-        above[up] = parents[above[up]]
-    groups[groups < 0] = np.flatnonzero(groups < 0)
-    return {
-        "ids": ids, "order": np.argsort(ids), "kinds": kinds,
-        "parents": parents, "documents": documents, "groups": groups,
-    }  # fmt: skip
+    @cached_property
+    def _places(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Per row the part that holds its vector, -1 for none, and the vector's place there."""
+        part, place = np.full(self._count, -1, np.int32), np.zeros(self._count, np.int32)
+        for number, (_, _, rows) in enumerate(self._parts):
+            here = np.flatnonzero(rows >= 0)
+            part[rows[here]], place[rows[here]] = number, here
+        return part, place
 
+    def vectors(self, rows: Rows) -> Floats:
+        """Vectors of rows that have one, m × dim float16."""
+        part, place = self._places[0][rows], self._places[1][rows]
+        found = np.zeros((len(rows), self.dim), np.float16)
+        for number, (index, _, _) in enumerate(self._parts):
+            mine = part == number
+            found[mine] = index.vectors[place[mine]]
+        return found
 
-@dataclass(frozen=True)
-class _Field:
-    """What rows have in a field: rows and their vectors, n × dim; per row where its tokens lie, -1 for none."""
-
-    rows: NDArray[np.int64]
-    vectors: NDArray[np.float16]
-    token_row: NDArray[np.int32]
-
-
-def _field(field: str, packs: Sequence[Pack], mine: Sequence[NDArray[np.int64]], slots: NDArray[np.int64]) -> _Field:
-    """Collect the vectors of a field in row order."""
-    vectors, rows = [], []
-    token_row = np.full(len(slots), -1, np.int32)
-    for pack, of_pack in zip(packs, mine, strict=True):
-        if f"{field}.slots" not in pack:
-            continue
-        row_of_slot = np.full(int(slots[of_pack].max()) + 1, -1, np.int64)
-        row_of_slot[slots[of_pack]] = of_pack
-        field_slots = pack.checked(f"{field}.slots")
-        inside = field_slots < len(row_of_slot)
-        field_rows = np.full(len(field_slots), -1, np.int64)
-        field_rows[inside] = row_of_slot[field_slots[inside]]
-        live = np.flatnonzero(field_rows >= 0)
-        if f"{field}.dense" in pack:
-            vectors.append(pack.checked(f"{field}.dense")[live])
-            rows.append(field_rows[live])
-        if f"{field}.tokens" in pack:
-            token_row[field_rows[live]] = live
-    if not vectors:
-        return _Field(np.zeros(0, np.int64), np.zeros((0, 1), np.float16), token_row)
-    all_rows = np.concatenate(rows)
-    order = np.argsort(all_rows)
-    return _Field(all_rows[order], np.concatenate(vectors)[order], token_row)
-
-
-def _terms(packs: Sequence[Pack], mine: Sequence[NDArray[np.int64]], slots: NDArray[np.int64]) -> Sparse:
-    """Term counts in row order."""
-    lengths = np.zeros(len(slots), np.int64)
-    pieces = []
-    for pack, rows in zip(packs, mine, strict=True):
-        offsets = pack.checked("lexical.offsets")
-        lengths[rows] = np.diff(offsets)[slots[rows]]
-        pieces.append((rows, offsets, pack.checked("lexical.terms"), pack.checked("lexical.counts")))
-    offsets_out = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    terms = np.zeros(int(offsets_out[-1]), np.uint64)
-    counts = np.zeros(int(offsets_out[-1]), np.float32)
-    for rows, offsets, pack_terms, pack_counts in pieces:
-        take = _ranges(offsets[slots[rows]], lengths[rows])
-        put = _ranges(offsets_out[rows], lengths[rows])
-        terms[put], counts[put] = pack_terms[take], pack_counts[take]
-    return Sparse(terms, counts, offsets_out)
-
-
-def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """starts[i], starts[i] + 1, … lengths[i] of them, for all i in a row."""
-    before = np.concatenate([[0], np.cumsum(lengths)[:-1]]) if len(lengths) else np.zeros(0, np.int64)
-    return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
-
-
-def _crc(path: Path) -> int:
-    value = 0
-    with path.open("rb") as file:
-        while block := file.read(1 << 22):
-            value = zlib.crc32(block, value)
-    return value
+    def search(self, queries: Dense, k: int, allowed: Mask | None, recall: float) -> Found:
+        """q queries → q × k rows (-1 pads) and inner products. allowed: a mask over rows."""
+        parts = []
+        for index, first, rows in self._parts:
+            usable = rows >= 0
+            if allowed is not None:
+                usable[usable] = allowed[rows[usable]]
+            found = index.search(queries, k, usable=None if usable.all() else usable, recall=recall)
+            keys = np.where(found.keys >= 0, self._row_of[first + found.keys], -1)
+            parts.append(Found(keys, found.scores))
+        return Found.best(parts, len(queries), k)

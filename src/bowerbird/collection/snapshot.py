@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.collection.batch import Tokens, read_picture
-from bowerbird.collection.derived import Derived, open_or_build
+from bowerbird.collection.derived import DenseRows, Derived
 from bowerbird.collection.filters import columns_of, evaluate, parse
+from bowerbird.collection.generations import Generations
 from bowerbird.collection.identity import Fields, opened
 from bowerbird.collection.schema import FileInfo, from_row
 from bowerbird.embeddings import Dense, Embedding, MultiVector
+from bowerbird.errors import CollectionError
 from bowerbird.index import kernels
 from bowerbird.index.analysis import matching_words, query_terms
 from bowerbird.index.kernels import Blocks, Query, quantize
 from bowerbird.items import Item
+from bowerbird.storage.checked import DamagedFile
 from bowerbird.storage.packs import Pack
 
 if TYPE_CHECKING:
@@ -28,7 +31,10 @@ if TYPE_CHECKING:
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
+T = TypeVar("T")
 MAX_LANGUAGES = 8
+TRIES = 8
+"""Damaged index files that are made again before a search gives up."""
 RECALL = 0.99
 """Share of the nearest neighbours that are found in large collections; small ones are searched whole."""
 
@@ -52,27 +58,34 @@ class QueryWords:
 class Snapshot:
     """Rows are numbers 0 … n - 1 of the live items. Reading never changes and never sees a writer's work."""
 
-    def __init__(self, folder: Path, dataset: Any, fields: Fields) -> None:
+    def __init__(self, folder: Path, dataset: Any, fields: Fields, generations: Generations) -> None:
         self.version = int(dataset.version)
         self._dataset = dataset
         self._fields = fields
+        self._generations = generations
+        self._derived: Derived | None = None
         self._encoders: dict[str, Encoder] = {}
         self._folder = folder
         self._open_packs: dict[str, Pack] = {}
         self._samples: dict[tuple[str, int], Dense] = {}
-        self._open_tokens: dict[tuple[str, int], Tokens] = {}
+        self._open_tokens: dict[tuple[str, str], Tokens] = {}
         self._token_samples: dict[tuple[str, int], tuple[Blocks, NDArray[np.int64]]] = {}
 
-    @cached_property
-    def _derived(self) -> Derived:
-        home = self._folder / "index"
-        try:
-            return Derived(home / f"v{self.version}")
-        except (ValueError, OSError, KeyError):
-            names = ["id", "kind", "parent", "pack", "slot"]
-            columns = self._dataset.to_table(columns=names).to_pydict()
-            packs = {name: self._pack(name) for name in set(columns["pack"])}
-            return open_or_build(home, self.version, columns, packs, list(self._fields))
+    def index(self, ask: Callable[[Derived], T]) -> T:
+        """What the derived index says; what is damaged in it is made again.
+
+        Raises CollectionError if that cannot be: a pack is damaged, or files change faster than they are made.
+        """
+        for _ in range(TRIES):
+            try:
+                if self._derived is None:
+                    encoders = {name: field.id for name, field in self._fields.items()}
+                    self._derived = Derived(self._generations.of(self._dataset, encoders))
+                return ask(self._derived)
+            except DamagedFile as damage:
+                self._generations.forget(damage)
+                self._derived = None
+        raise CollectionError(f"index files in {self._generations.home} are damaged again and again; check the disk")
 
     def _pack(self, name: str) -> Pack:
         if name not in self._open_packs:
@@ -97,49 +110,40 @@ class Snapshot:
         return self._encoders[field]
 
     def __len__(self) -> int:
-        return self._derived.count
+        return self.index(lambda derived: derived.count)
 
     @cached_property
     def ids(self) -> NDArray[Any]:
         """Item ids, n strings."""
-        return self._derived.array("ids")
+        return self.index(lambda derived: derived.column("ids"))
+
+    def ids_of(self, rows: Rows) -> NDArray[Any]:
+        """The ids of some rows; does not read all."""
+        return self.index(lambda derived: derived.at("ids", rows))
 
     @cached_property
     def kinds(self) -> NDArray[Any]:
-        return self._derived.array("kinds")
+        return self.index(lambda derived: derived.column("kinds"))
 
     @cached_property
     def parents(self) -> Rows:
         """Row of the parent, -1 for roots."""
-        return self._derived.array("parents")
+        return self.index(lambda derived: derived.parents)
 
     @cached_property
     def groups(self) -> Rows:
         """Row of the page, picture, shot or segment that a row belongs to; itself if there is none."""
-        return self._derived.array("groups")
+        return self.index(lambda derived: derived.groups)
 
     @cached_property
     def documents(self) -> Rows:
         """Row of the root of the file."""
-        return self._derived.array("documents")
+        return self.index(lambda derived: derived.documents)
 
     def rows_of(self, ids: Sequence[str] | NDArray[Any]) -> Rows:
         """Rows of items by id; -1 where there is no such item."""
-        order = self._order
         names = np.asarray(ids, str)
-        if not len(order):
-            return np.full(len(names), -1, np.int64)
-        at = np.searchsorted(self._sorted_ids, names).clip(max=len(order) - 1)
-        found: Rows = np.where(self._sorted_ids[at] == names, order[at], -1)
-        return found
-
-    @cached_property
-    def _order(self) -> Rows:
-        return self._derived.array("order")
-
-    @cached_property
-    def _sorted_ids(self) -> NDArray[Any]:
-        return np.asarray(self.ids[self._order])
+        return self.index(lambda derived: derived.rows_of(names))
 
     def columns(self, *names: str) -> Iterator[tuple[Any, ...]]:
         """Some columns of all rows, a tuple per row."""
@@ -153,17 +157,18 @@ class Snapshot:
 
     def lexical(self, texts: Sequence[str], k: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Scores]:
         """BM25: n texts → n × k rows (-1 pads) and scores."""
-        return self._derived.lexical.search([self._words(text) for text in texts], k, allowed)
+        queries = [self._words(text) for text in texts]
+        return self.index(lambda derived: derived.lexical).search(queries, k, allowed)
 
     def lexical_ceiling(self, texts: Sequence[str]) -> Scores:
         """The highest BM25 that each text could reach."""
-        return self._derived.lexical.ceiling([self._words(text) for text in texts])
+        return self.index(lambda derived: derived.lexical).ceiling([self._words(text) for text in texts])
 
     def query_words(self, text: str) -> QueryWords:
         """The words of a query with their weights, to be found again in other texts."""
         words = self._words(text)
         numbers = {term: number for number, word in enumerate(words) for term in word}
-        return QueryWords(numbers, np.array(self._derived.lexical.weights(words), np.float32))
+        return QueryWords(numbers, np.array(self.index(lambda derived: derived.lexical).weights(words), np.float32))
 
     def _words(self, text: str) -> list[tuple[int, ...]]:
         return query_terms(text, self.languages)
@@ -179,41 +184,52 @@ class Snapshot:
         self, field: str, queries: Dense, k: int, allowed: NDArray[np.bool_] | None = None
     ) -> tuple[Rows, Scores]:
         """Nearest neighbours: n queries → n × k rows (-1 pads) and inner products."""
-        index = self._derived.dense(field)
+        index = self._dense(field)
         if index is None:
             return np.full((len(queries), k), -1, np.int64), np.zeros((len(queries), k), np.float32)
-        usable = None if allowed is None else allowed[index.keys]
-        found = index.search(queries, k, usable=usable, recall=RECALL)
+        found = index.search(queries, k, allowed, RECALL)
         return found.keys, found.scores
+
+    def _dense(self, field: str) -> DenseRows | None:
+        return self.index(lambda derived: derived.dense(field))
 
     def sample(self, field: str, count: int) -> Dense:
         """Up to `count` vectors of a field, the same ones every time."""
         if (field, count) not in self._samples:
-            index = self._derived.dense(field)
-            vectors = np.zeros((0, 1), np.float32) if index is None else index.vectors
-            chosen = np.random.default_rng(0).permutation(len(vectors))[:count]
-            self._samples[field, count] = Dense(np.asarray(vectors[np.sort(chosen)], np.float32))
+            index = self._dense(field)
+            vectors = np.zeros((0, 1), np.float16)
+            if index is not None:
+                chosen = np.random.default_rng(0).permutation(len(index))[:count]
+                vectors = index.vectors(index.rows[np.sort(chosen)])
+            self._samples[field, count] = Dense(vectors.astype(np.float32))
         return self._samples[field, count]
 
     def stored(self, field: str, rows: Rows) -> tuple[list[int], Embedding]:
         """The numbers of those of the rows that a field holds, and their vectors as they are stored."""
-        index = self._derived.dense(field)
-        with_tokens = self._derived.array(f"{field}.token_row") >= 0
-        keys = np.zeros(0, np.int64) if index is None else index.keys
-        held = np.isin(rows, keys) | with_tokens[rows]
-        order = np.argsort(keys)
-        places = order[np.searchsorted(keys[order], rows[held])] if index is not None else order
-        dense = None if index is None else Dense(index.vectors[places])
+        index = self._dense(field)
+        with_tokens = self._token_row(field) >= 0
+        held = with_tokens[rows] if index is None else np.isin(rows, index.rows) | with_tokens[rows]
+        dense = None if index is None else Dense(index.vectors(rows[held]))
         tokens = self.tokens(rows[held], field) if with_tokens.any() else None
         return np.flatnonzero(held).tolist(), Embedding(dense, tokens)
 
+    def _token_row(self, field: str, rows: Rows | None = None) -> NDArray[np.int32]:
+        """Where the tokens of rows, or of all, lie in their packs; -1 for none."""
+        name = f"{field}.token_row"
+        if rows is None:
+            return self.index(lambda derived: derived.column(name, np.int32))
+        return self.index(lambda derived: derived.at(name, rows, np.int32))
+
+    def _packs_of(self, rows: Rows) -> tuple[list[str], Rows]:
+        """Names of packs, and per row the number of its pack among them."""
+        return self.index(lambda derived: (derived.packs, derived.pack(rows)))
+
     def tokens(self, rows: Rows, field: str = "text") -> MultiVector:
         """Token vectors of rows; an empty set where a row has none."""
-        places = self._derived.array(f"{field}.token_row")[rows]
-        packs = self._derived.array("pack")[rows]
+        places, (names, packs) = self._token_row(field, rows), self._packs_of(rows)
         empty = np.zeros((0, self.encoder(field).dim), np.float32)
         sets = [
-            empty if place < 0 else self._tokens(field, int(pack)).read(int(place), empty.shape[1])
+            empty if place < 0 else self._tokens(field, names[pack]).read(int(place), empty.shape[1])
             for place, pack in zip(places, packs, strict=True)
         ]
         return MultiVector.of(sets or [empty])
@@ -223,27 +239,27 @@ class Snapshot:
 
         NaN for rows without tokens. Raises CollectionError if what was stored is damaged.
         """
-        places = self._derived.array(f"{field}.token_row")[rows]
-        packs = np.where(places >= 0, self._derived.array("pack")[rows], -1)
+        places, (names, packs) = self._token_row(field, rows), self._packs_of(rows)
+        packs = np.where(places >= 0, packs, -1)
         scores = np.full(len(rows), np.nan, np.float32)
         order = np.argsort(packs, kind="stable")
         for mine in np.split(order, np.flatnonzero(np.diff(packs[order])) + 1):
             if len(mine) and packs[mine[0]] >= 0:
-                held, wanted = self._tokens(field, int(packs[mine[0]])), np.ascontiguousarray(places[mine])
+                held, wanted = self._tokens(field, names[packs[mine[0]]]), np.ascontiguousarray(places[mine])
                 held.check(wanted)
                 scores[mine] = kernels.use().maxsim(query, held.blocks, held.offsets, wanted) / len(query)
         scores[np.isneginf(scores)] = np.nan
         return scores
 
-    def _tokens(self, field: str, pack: int) -> Tokens:
+    def _tokens(self, field: str, pack: str) -> Tokens:
         if (field, pack) not in self._open_tokens:
-            self._open_tokens[field, pack] = Tokens(self._pack(self._derived.packs[pack]), field)
+            self._open_tokens[field, pack] = Tokens(self._pack(pack), field)
         return self._open_tokens[field, pack]
 
     def sample_tokens(self, count: int, field: str = "text") -> tuple[Blocks, NDArray[np.int64]]:
         """Tokens of up to `count` rows that have some, the same ones every time, and their offsets."""
         if (field, count) not in self._token_samples:
-            filled = np.flatnonzero(self._derived.array(f"{field}.token_row") >= 0)
+            filled = np.flatnonzero(self._token_row(field) >= 0)
             chosen = np.random.default_rng(0).permutation(len(filled))[:count]
             tokens = self.tokens(filled[np.sort(chosen)], field)
             values, scales = quantize(tokens.vectors)
@@ -264,5 +280,7 @@ class Snapshot:
 
     def thumbnail(self, row: int) -> bytes | None:
         """The picture of an item as WebP, at most 384 pixels a side."""
-        pack = self._pack(self._derived.packs[self._derived.array("pack")[row]])
-        return read_picture(pack, int(self._derived.array("slot")[row])) or None
+        one = np.array([row])
+        slot = int(self.index(lambda derived: derived.at("slot", one, np.int32))[0])
+        names, packs = self._packs_of(one)
+        return read_picture(self._pack(names[packs[0]]), slot) or None

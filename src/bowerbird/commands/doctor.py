@@ -34,14 +34,16 @@ BASIC = (
 
 
 def stats(library: LibraryOption = HERE, as_json: JsonOption = False) -> None:
-    """Count what is in the library and what it takes on disk."""
-    found = open_library(library).collection.stats()
+    """Count what is in the library, how it is searched, and what it takes on disk."""
+    collection = open_library(library).collection
+    indexes = collection.indexes()
+    found = collection.stats()
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(found) | {"indexes": [asdict(index) for index in indexes]})
         return
     from bowerbird.show.terminal import print_stats
 
-    print_stats(found)
+    print_stats(found, indexes)
 
 
 def doctor(

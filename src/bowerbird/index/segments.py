@@ -284,11 +284,16 @@ class Segments(Generic[S]):
 
 def to_merge(held: Sequence[Held[S]]) -> list[Held[S]]:
     """One segment that is mostly deleted; or the segments of a tier that has TIER of them, small ones first."""
-    tiers: dict[int, list[Held[S]]] = {}
-    for one in held:
-        if 2 * len(one) < len(one.segment.keys):
-            return [one]
-        tiers.setdefault(int(np.log(max(len(one) / SMALL, 1)) / np.log(TIER)), []).append(one)
+    return [held[number] for number in one_tier([(len(one), len(one.segment.keys)) for one in held])]
+
+
+def one_tier(sizes: Sequence[tuple[int, int]]) -> list[int]:
+    """The numbers of segments to merge, as `to_merge`. sizes: per segment how many rows are left of how many."""
+    tiers: dict[int, list[int]] = {}
+    for number, (left, rows) in enumerate(sizes):
+        if 2 * left < rows:
+            return [number]
+        tiers.setdefault(int(np.log(max(left / SMALL, 1)) / np.log(TIER)), []).append(number)
     return next((tiers[tier] for tier in sorted(tiers) if len(tiers[tier]) >= TIER), [])
 
 

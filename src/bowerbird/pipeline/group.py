@@ -42,7 +42,7 @@ class Group(Over):
         return Ranking.from_hits(
             ranking.queries,
             query[first],
-            snapshot.ids[group[first]],
+            snapshot.ids_of(group[first]),
             ranking.scores[first],
             matched,
             (ranking.ids if ranking.places is None else ranking.places)[first],

@@ -142,7 +142,7 @@ def allowed_rows(snapshot: Snapshot, modalities: frozenset[str] | None, where: s
     """
     if modalities is None and not where:
         return None
-    mask = np.ones(len(snapshot.ids), bool)
+    mask = np.ones(len(snapshot), bool)
     if modalities is not None:
         kinds = [kind for kind, modality in MODALITY_OF.items() if modality in modalities]
         mask &= np.isin(snapshot.kinds, kinds) | np.isin(snapshot.kinds[snapshot.groups], kinds)
@@ -155,5 +155,5 @@ def to_ranking(snapshot: Snapshot, queries: Sequence[Query], source: str, rows: 
     """n × k rows (-1 pads) with calibrated scores as a ranking, with the source as its one evidence column."""
     query, column = np.nonzero(rows >= 0)
     found = scores[query, column].astype(np.float32)
-    ids = snapshot.ids[rows[query, column]]
+    ids = snapshot.ids_of(rows[query, column])
     return Ranking.from_hits(queries, query.astype(np.int64), ids, found, {source: found}, store=snapshot)

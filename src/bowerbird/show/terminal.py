@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bowerbird.collection import AddReport, Failure, FileRecord, ReembedReport, Stats
+from bowerbird.collection import AddReport, Failure, FieldIndex, FileRecord, ReembedReport, Stats
 from bowerbird.items import Item
 from bowerbird.pipeline.results import Answer, Hit, Results
 from bowerbird.show.pictures import picture_escape
@@ -131,13 +131,16 @@ def print_item(item: Item) -> None:
         console.print(Text(_printable(line)))
 
 
-def print_stats(stats: Stats) -> None:
+def print_stats(stats: Stats, indexes: Sequence[FieldIndex]) -> None:
     console = Console(highlight=False)
     console.print(f"{stats.files} files, {stats.items} items, version {stats.version}")
     for kind, count in sorted(stats.kinds.items()):
         console.print(f"  {kind:<10}{count}")
     for name, encoder in stats.fields.items():
         console.print(f"  field {name}: {encoder}")
+    for one in indexes:
+        segments = f"{one.segments} {'segment' if one.segments == 1 else 'segments'}"
+        console.print(f"  index of {one.field}: {one.index}, {one.rows} rows, {segments}, {size(one.bytes)}")
     for part, bytes_ in stats.bytes.items():
         console.print(f"  {part:<14}{size(bytes_)}")
 
