@@ -1,18 +1,23 @@
-"""BM25 over our own postings against Lance full text over the same analysed terms: quality, latency, freshness.
+"""BM25 over our own postings beside Lance full text, bm25s and tantivy, all over the same analysed terms.
 
-python -m benchmarks.lexical            # quality on the shared sets
-python -m benchmarks.lexical --speed    # latency and build time at 100,000 passages
+python -m benchmarks.lexical                            # quality on the shared sets
+python -m benchmarks.lexical --speed                    # latency and build time at 200,000 short passages
+python -m benchmarks.lexical --speed --count 1000000    # takes 10 GB of memory for the peers' lists of words
+
+bm25s and tantivy are left out where they are not installed.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +28,13 @@ from benchmarks.sets import DATA, lines, qrels
 from bowerbird.embeddings import Sparse
 from bowerbird.index.analysis import query_terms, terms
 from bowerbird.index.language import guess_language
-from bowerbird.index.lexical import Counts, LexicalIndex, Postings, Words
+from bowerbird.index.lexical import K1, B, Counts, LexicalIndex, Postings, Words
 from bowerbird.storage.checked import CheckedFile, write_checked
 
 K = 10
+LONGEST = 40
+"""Words of a short passage, about."""
+ROUNDS = 3
 XQUAD_LANGUAGES = ("en", "de", "es", "ru", "el", "tr", "ar", "hi", "th", "vi", "zh", "ro")
 Search = Callable[[Sequence[Words]], NDArray[np.int64]]
 """Queries → n × K rows, -1 pads."""
@@ -167,24 +175,141 @@ def quality() -> None:
 
 
 def many(documents: Sequence[Sequence[int]], count: int) -> list[list[int]]:
-    """`count` passages of realistic words: real ones, each mixed half and half with another."""
+    """`count` short passages of realistic words: half of the words of some 2 × LONGEST neighbours in a real text."""
     rng = np.random.default_rng(0)
-    made = []
-    for first, second in rng.integers(0, len(documents), (count, 2)):
-        whole = [*documents[first], *documents[second]]
-        chosen = np.flatnonzero(rng.random(len(whole)) < 0.5)
-        made.append([whole[at] for at in chosen])
+    real = [document for document in documents if len(document) > LONGEST]
+    chosen, made = rng.integers(0, len(real), count), []
+    for number in chosen.tolist():
+        start = int(rng.integers(0, len(real[number]) - LONGEST))
+        window = real[number][start : start + 2 * LONGEST]
+        made.append([window[at] for at in np.flatnonzero(rng.random(len(window)) < 0.5)])
     return made
 
 
-def milliseconds(search: Search, queries: Sequence[Words]) -> tuple[float, float]:
-    """Median and 95th percentile of single queries."""
+@dataclass(frozen=True)
+class System:
+    """A search engine over passages that are terms already."""
+
+    name: str
+    built_in: float
+    """Seconds, written to disk."""
+    size: int
+    """Bytes on disk."""
+    search: Search
+
+
+def own(passages: Sequence[Sequence[int]], folder: Path, parts: int = 1) -> System:
+    """Postings in `parts` segments, and a twentieth of the passages deleted if there are several."""
+    sparse, step = counted(passages), -(-len(passages) // parts)
+    ends = [(at, min(at + step, len(passages))) for at in range(0, len(passages), step)]
+    slices = [counted(passages[start:end]) if parts > 1 else sparse for start, end in ends]
+
+    def build() -> LexicalIndex:
+        mapped = []
+        for (start, _), piece in zip(ends, slices, strict=True):
+            postings = Postings.build(Counts.of(piece), len(piece))
+            write_checked(folder, "", {}, postings.arrays, f"postings-{start}")
+            mapped.append((Postings.of(CheckedFile(folder / f"postings-{start}")), start))
+        return LexicalIndex(mapped, rows)
+
+    rows = None
+    if parts > 1:
+        rows = np.arange(len(passages))
+        rows[::20] = -1
+        rows[rows >= 0] = np.arange(np.count_nonzero(rows >= 0))
+    index, took = timed(build)
+    name = "bowerbird" if parts == 1 else f"bowerbird, {parts} segments, deletions"
+    return System(name, took, size_of(folder), lambda queries: index.search(queries, K)[0])
+
+
+def bm25s_system(passages: Sequence[Sequence[int]], folder: Path) -> System:
+    """bm25s with its numba backend, its index mapped."""
+    import bm25s
+
+    vocabulary = {term: number for number, term in enumerate(sorted({term for one in passages for term in one}))}
+    numbered = [[vocabulary[term] for term in one] for one in passages]
+
+    def build() -> Any:
+        built = bm25s.BM25(k1=K1, b=B, backend="numba")
+        built.index((numbered, {f"{term:x}": number for term, number in vocabulary.items()}), show_progress=False)
+        built.save(str(folder))
+        return bm25s.BM25.load(str(folder), mmap=True)
+
+    index, took = timed(build)
+    index.backend = "numba"
+
+    def search(queries: Sequence[Words]) -> NDArray[np.int64]:
+        asked = [[vocabulary[term] for word in query for term in word if term in vocabulary] for query in queries]
+        return np.asarray(index.retrieve(asked, k=K, show_progress=False, backend_selection="numba")[0], np.int64)
+
+    return System(f"bm25s {bm25s.__version__} (numba)", took, size_of(folder), search)
+
+
+def tantivy_system(passages: Sequence[Sequence[int]], folder: Path) -> System:
+    """tantivy with one thread; lengths of documents are rounded, as in Lucene."""
+    import tantivy
+
+    texts = [" ".join(f"{term:x}" for term in one) for one in passages]
+    fields = tantivy.SchemaBuilder()
+    fields.add_text_field("terms", tokenizer_name="whitespace", index_option="freq")
+    fields.add_unsigned_field("row", fast=True, stored=True)
+    schema = fields.build()
+
+    def build() -> Any:
+        index = tantivy.Index(schema, path=str(folder))
+        writer = index.writer(heap_size=500_000_000, num_threads=1)
+        for row, text in enumerate(texts):
+            document = tantivy.Document()
+            document.add_text("terms", text)
+            document.add_unsigned("row", row)
+            writer.add_document(document)
+        writer.commit()
+        writer.wait_merging_threads()
+        index.reload()
+        return index
+
+    index, took = timed(build)
+    searcher = index.searcher()
+
+    def search(queries: Sequence[Words]) -> NDArray[np.int64]:
+        found = np.full((len(queries), K), -1, np.int64)
+        for number, query in enumerate(queries):
+            asked = [tantivy.Query.term_query(schema, "terms", f"{term:x}") for word in query for term in word]
+            any_of = tantivy.Query.boolean_query([(tantivy.Occur.Should, one) for one in asked])
+            hits = searcher.search(any_of, limit=K, count=False, order_by_field=None).hits
+            rows = [searcher.doc(address)["row"][0] for _, address in hits]
+            found[number, : len(rows)] = rows
+        return found
+
+    return System(f"tantivy {version('tantivy')}", took, size_of(folder), search)
+
+
+def lance_system(passages: Sequence[Sequence[int]], folder: Path) -> System:
+    dataset, took = timed(lambda: lance_dataset(passages, str(folder / "terms.lance")))
+    return System("Lance full text", took, size_of(folder), lance_search(dataset))
+
+
+MAKERS: dict[str, Callable[[Sequence[Sequence[int]], Path], System]] = {
+    "bowerbird": own,
+    "segments": lambda passages, folder: own(passages, folder, 5),
+    "bm25s": bm25s_system,
+    "tantivy": tantivy_system,
+    "lance": lance_system,
+}
+
+
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def milliseconds(search: Search, queries: Sequence[Words]) -> list[float]:
+    """Single queries, one after the other."""
     took = []
     for query in queries:
         started = time.perf_counter()
         search([query])
         took.append(1000 * (time.perf_counter() - started))
-    return float(np.percentile(took, 50)), float(np.percentile(took, 95))
+    return took
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
@@ -193,58 +318,55 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return done, time.perf_counter() - started
 
 
-def written_postings(documents: Sparse, folder: Path) -> None:
-    write_checked(folder, "", {}, Postings.build(Counts.of(documents), len(documents)).arrays, "postings")
+def agreement(found: NDArray[np.int64], expected: NDArray[np.int64]) -> float:
+    """The share of the first K that two systems have in common."""
+    return statistics.mean(len(set(a.tolist()) & set(b.tolist())) / K for a, b in zip(found, expected, strict=True))
 
 
-def opened(folder: Path) -> LexicalIndex:
-    return LexicalIndex([(Postings.of(CheckedFile(folder / "postings")), 0)])
-
-
-def speed(count: int) -> None:
-    english = next(tasks())
+def speed(count: int, names: Sequence[str]) -> None:
+    """The systems take turns, so that whatever else the machine does slows all of them; the best of ROUNDS counts."""
     texts = [text for one in list(tasks())[:4] for text in one.texts if text.strip()]
     real, took = timed(lambda: analysed(texts))
     documents, languages = real
-    print(f"analysis: {sum(map(len, documents)) / took:,.0f} words/s")
-    queries = [query_terms(text, languages) for text in english.queries]
-    short = [query[:5] for query in queries]
-    for size in (1500, count):
-        passages = many(documents, size)
-        with tempfile.TemporaryDirectory() as folder:
-            sparse = counted(passages)
-            _, built = timed(lambda sparse=sparse, folder=folder: written_postings(sparse, Path(folder)))
-            index = opened(Path(folder))
-            dataset, written_in = timed(
-                lambda passages=passages, folder=folder: lance_dataset(passages, f"{folder}/terms.lance")
-            )
-            other = lance_search(dataset)
-            systems = {"own": lambda batch, index=index: index.search(batch, K)[0], "Lance": other}
-            print(f"{size:,} passages: build own {built:.2f} s, Lance {written_in:.2f} s (written and indexed)")
-            for name, search in systems.items():
-                search(queries)
-                p50, p95 = milliseconds(search, short)
-                long50, long95 = milliseconds(search, queries)
-                _, batch = timed(lambda search=search: search(queries))
-                print(
-                    f"  {name:6} 5 words: p50 {p50:6.2f} p95 {p95:6.2f} ms   whole questions: p50 {long50:6.2f} "
-                    f"p95 {long95:6.2f} ms   batch of {len(queries)}: {1000 * batch / len(queries):6.2f} ms/query"
-                )
-            import lance
-
-            dataset = lance.write_dataset(written(passages[:1000], size), dataset.uri, mode="append")
-            dataset.delete("row < 100")
-            p50, p95 = milliseconds(lance_search(lance.dataset(dataset.uri)), short)
-            print(f"  Lance after 1,000 more rows and 100 deletions, not indexed again: p50 {p50:.2f} p95 {p95:.2f} ms")
+    print(f"analysis: {sum(map(len, documents)) / took:,.0f} words/s; load of the machine {os.getloadavg()[0]:.1f}")
+    asked = [query_terms(text, languages) for text in next(tasks()).queries]
+    passages = many(documents, count)
+    words = sum(map(len, passages)) / len(passages)
+    with tempfile.TemporaryDirectory() as folder:
+        systems = []
+        for name in names:
+            (Path(folder) / name).mkdir()
+            try:
+                systems.append(MAKERS[name](passages, Path(folder) / name))
+            except ImportError as error:
+                print(f"{name} is left out: {error}; pip install {name}")
+        print(f"{count:,} passages of {words:.0f} words; milliseconds per query, one thread, best {K} hits")
+        print(f"{'':34}{'build s':>9}{'MB':>7}   {'5 words':>16}   {'questions':>16}   {'batch':>7}{'agree':>7}")
+        short = [query[:5] for query in asked]
+        best: dict[str, list[list[float]]] = {system.name: [] for system in systems}
+        batches: dict[str, list[float]] = {system.name: [] for system in systems}
+        for _ in range(ROUNDS):
+            for system in systems:
+                best[system.name] += [milliseconds(system.search, short), milliseconds(system.search, asked)]
+                batches[system.name].append(1000 * timed(lambda one=system: one.search(asked))[1] / len(asked))
+        expected = systems[0].search(short)
+        for system in systems:
+            cells = f"{system.name:34}{system.built_in:9.1f}{system.size / 1e6:7.0f}"
+            for kind in (0, 1):
+                fastest = np.min(best[system.name][kind::2], axis=0)  # of every query
+                cells += f"   {np.percentile(fastest, 50):8.2f}{np.percentile(fastest, 95):8.2f}"
+            same = agreement(system.search(short), expected)
+            print(f"{cells}   {min(batches[system.name]):7.2f}{same:7.2f}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--speed", action="store_true")
-    parser.add_argument("--count", type=int, default=100_000)
+    parser.add_argument("--count", type=int, default=200_000)
+    parser.add_argument("--systems", nargs="*", choices=list(MAKERS), default=list(MAKERS))
     options = parser.parse_args()
     if options.speed:
-        speed(options.count)
+        speed(options.count, options.systems)
     else:
         quality()
 
