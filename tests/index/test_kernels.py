@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bowerbird.index import kernels
-from bowerbird.index.kernels import BitGroups, Blocks, Codes, Nibbles, Query, reference
+from bowerbird.index.kernels import BitGroups, Blocks, Codes, Nibbles, Norms, Query, Ranges, reference
 from bowerbird.index.kernels.nibbles import Tables
 from tests.index.checked_kernels import lists_of
 
@@ -329,3 +329,25 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-3000:] + sysconfig.get_platform()
     assert "compared" in done.stdout
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 1000), st.lists(st.integers(0, 90), min_size=1, max_size=3), st.integers(0, 5), st.integers(0, 9))
+def test_bm25_is_the_same_to_the_last_bit(seed: int, sizes: list[int], terms: int, k: int) -> None:
+    random = np.random.default_rng(seed)
+    norms = random.choice([0.5, 1.0, 2.0, np.inf], sum(sizes))
+    weights, ranges = random.random(terms).astype(np.float32), []
+    for size, first in zip(sizes, np.cumsum([0, *sizes]), strict=False):
+        rows = [random.permutation(size)[: random.integers(0, size + 1)] for _ in range(terms)]
+        ends = np.cumsum([0, *map(len, rows)]).astype(np.int64)
+        counts = random.integers(1, 4, ends[-1]).astype(np.uint16)
+        joined = np.concatenate([np.zeros(0, np.int32), *rows]).astype(np.int32)
+        ranges.append(Ranges(joined, counts, ends[:-1], ends[1:], int(first)))
+    lengths = Norms.of(norms.astype(np.float32))
+    expected = reference.bm25(ranges, weights, lengths, k)
+    for _, module, level in FORMS:
+        if level >= 0:
+            module.set_level(level)
+        for _ in range(2):  # nothing is left of the first query
+            for got, wanted in zip(module.bm25(ranges, weights, lengths, k), expected, strict=True):
+                np.testing.assert_array_equal(got, wanted)

@@ -187,7 +187,7 @@ class DenseRows:
     @property
     def name(self) -> str:
         """How it is searched."""
-        lists = sum(index.lists for index, _, _ in self._parts)
+        lists = sum(len(index.lists) for index, _, _ in self._parts if index.listed)
         return f"int8 in {lists} lists, re-scored" if lists else "int8 scan, re-scored"
 
     @property

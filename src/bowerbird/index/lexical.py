@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.embeddings import Sparse
-from bowerbird.index.top import top_k
+from bowerbird.index import kernels
+from bowerbird.index.kernels import Norms, Ranges
 
 K1 = 1.2
 B = 0.75
@@ -72,11 +73,12 @@ class Postings:
         """Everything, by term."""
         return Counts(np.repeat(self.terms, np.diff(self.offsets)), self.rows, self.counts)
 
-    def of_term(self, term: np.uint64) -> slice:
-        at = int(np.searchsorted(self.terms, term))
-        if at == len(self.terms) or self.terms[at] != term:
-            return slice(0, 0)
-        return slice(int(self.offsets[at]), int(self.offsets[at + 1]))
+    def ranges(self, terms: NDArray[np.uint64], first: int) -> Ranges:
+        """Where terms stand; empty ranges for those that are unknown. first: the position of row 0."""
+        at = np.searchsorted(self.terms, terms)
+        known = np.take(self.terms, at, mode="clip") == terms if len(self.terms) else np.zeros(len(terms), bool)
+        at = np.where(known, at, 0)
+        return Ranges(self.rows, self.counts, self.offsets[at], self.offsets[at + known], first)
 
 
 class LexicalIndex:
@@ -89,6 +91,7 @@ class LexicalIndex:
     def __init__(self, parts: Sequence[tuple[Postings, int]], row_of: Rows | None = None) -> None:
         self._parts = parts
         self._row_of = row_of
+        self._frequencies: dict[int, int] = {}
 
     @classmethod
     def build(cls, documents: Sparse) -> LexicalIndex:
@@ -97,61 +100,62 @@ class LexicalIndex:
 
     @cached_property
     def _lengths(self) -> NDArray[np.int32]:
-        """Words of every row."""
+        """Words at every position; -1 for rows that are gone."""
         lengths = np.concatenate([np.zeros(0, np.int32), *(postings.lengths for postings, _ in self._parts)])
-        if self._row_of is None:
-            return lengths
-        here = self._row_of >= 0
-        found = np.zeros(int(np.count_nonzero(here)), np.int32)
-        found[self._row_of[here]] = lengths[here]
-        return found
+        return lengths if self._row_of is None else np.where(self._row_of >= 0, lengths, -1)
 
-    @property
+    @cached_property
     def count(self) -> int:
-        return len(self._lengths)
+        """Rows."""
+        return int(np.count_nonzero(self._lengths >= 0))
 
     @cached_property
     def filled(self) -> int:
         """Rows with words."""
-        return int(np.count_nonzero(self._lengths))
+        return int(np.count_nonzero(self._lengths > 0))
 
     @cached_property
-    def _norms(self) -> NDArray[np.float32]:
-        """What is added to the count of a term in a row, the longer the row the more."""
-        average = float(self._lengths.sum()) / self.filled if self.filled else 1.0
-        return (K1 * (1 - B) + (K1 * B / average) * self._lengths).astype(np.float32)
+    def _norms(self) -> Norms:
+        """The longer a row the more is added to the count of a term."""
+        average = float(self._lengths.sum(where=self._lengths > 0)) / max(self.filled, 1) or 1.0
+        norms = (K1 * (1 - B) + (K1 * B / average) * self._lengths).astype(np.float32)
+        norms[self._lengths < 0] = np.inf
+        return Norms.of(norms)
 
     def search(self, queries: Sequence[Words], k: int, allowed: Mask | None = None) -> tuple[Rows, NDArray[np.float32]]:
         """n queries → n × k rows (-1 pads) and scores, best first. Rows without a common word are no hits."""
         rows = np.full((len(queries), k), -1, np.int64)
         scores = np.zeros((len(queries), k), np.float32)
+        norms = self._norms
+        if allowed is not None:
+            usable = allowed if self._row_of is None else (self._row_of >= 0) & allowed[self._row_of]
+            norms = Norms.of(np.where(usable, norms.added, np.float32(np.inf)))
         for number, query in enumerate(queries):
-            found, reached = self._score(query, allowed)
-            best = top_k(reached, k)
-            rows[number, : len(best)] = found[best]
-            scores[number, : len(best)] = reached[best]
+            terms = np.array([term for word in query for term in sorted(word)], np.uint64)
+            if len(terms):
+                ranges = [postings.ranges(terms, first) for postings, first in self._parts]
+                idf = inverse_frequency(self._frequency(terms, ranges), self.filled)
+                found, reached = kernels.use().bm25(ranges, idf * np.float32(K1 + 1), norms, min(k, self.count))
+                if self._row_of is not None:
+                    found = self._row_of[found]
+                    order = np.lexsort((found, -reached))
+                    found, reached = found[order], reached[order]
+                rows[number, : len(found)], scores[number, : len(found)] = found, reached
         return rows, scores
 
-    def _score(self, query: Words, allowed: Mask | None) -> tuple[Rows, NDArray[np.float32]]:
-        """Rows that share a word with the query, in order, and their scores."""
-        total = np.zeros(self.count, np.float32)
-        for rows, counts in (self._postings(term) for word in query for term in sorted(word)):
-            idf = inverse_frequency(np.array([len(rows)]), self.filled)[0]
-            total[rows] += (idf * np.float32(K1 + 1)) * (counts / (counts + self._norms[rows]))
-        if allowed is not None:
-            total[~allowed] = 0
-        found = np.flatnonzero(total)
-        return found, total[found]
-
-    def _postings(self, term: int) -> tuple[Rows | NDArray[np.int32], NDArray[np.float32]]:
-        """The rows with a term, and how often it is there."""
-        found = [(one, first, one.of_term(np.uint64(term))) for one, first in self._parts]
-        counts = np.concatenate([np.zeros(0, np.float32), *(one.counts[part] for one, _, part in found)])
+    def _frequency(self, terms: NDArray[np.uint64], ranges: Sequence[Ranges]) -> NDArray[np.int64]:
+        """How many rows have each term."""
+        found = np.zeros(len(terms), np.int64)
+        for part in ranges:
+            found += part.ends - part.starts
         if self._row_of is None:
-            return found[0][0].rows[found[0][2]], counts
-        positions = [one.rows[part] + np.int64(first) for one, first, part in found]
-        rows = self._row_of[np.concatenate([np.zeros(0, np.int64), *positions])]
-        return rows[rows >= 0], counts[rows >= 0]
+            return found
+        for at, term in enumerate(terms.tolist()):
+            if term not in self._frequencies:
+                norms = [self._norms.added[part.first :][part.rows[part.starts[at] : part.ends[at]]] for part in ranges]
+                self._frequencies[term] = sum(int(np.count_nonzero(np.isfinite(some))) for some in norms)
+            found[at] = self._frequencies[term]
+        return found
 
     def ceiling(self, queries: Sequence[Words]) -> NDArray[np.float32]:
         """The highest score each query could reach: every word in one document, often. Unknown words count as rare."""
@@ -164,8 +168,9 @@ class LexicalIndex:
 
     def _rarity(self, word: tuple[int, ...], documents: int) -> float:
         """That of the rarest known alternative of a word."""
-        known = [len(self._postings(term)[0]) for term in word]
-        return float(inverse_frequency(np.array([n for n in known if n] or [0]), documents).max())
+        terms = np.array(word, np.uint64)
+        known = self._frequency(terms, [postings.ranges(terms, first) for postings, first in self._parts])
+        return float(inverse_frequency(known[known > 0] if known.any() else known[:1], documents).max())
 
 
 def inverse_frequency(documents_with: NDArray[np.int64], documents: int) -> NDArray[np.float32]:

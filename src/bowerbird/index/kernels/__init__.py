@@ -14,8 +14,12 @@ from types import ModuleType
 from bowerbird.index.kernels.bits import BitGroups
 from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Bytes, Codes, Query, quantize
 from bowerbird.index.kernels.nibbles import Nibbles
+from bowerbird.index.kernels.ranges import Norms, Ranges
 
-__all__ = ["LANES", "SLOTS", "BitGroups", "Blocks", "Bytes", "Codes", "Nibbles", "Query", "name", "quantize", "use"]
+__all__ = [
+    "LANES", "SLOTS", "BitGroups", "Blocks", "Bytes", "Codes", "Nibbles", "Norms", "Query", "Ranges",
+    "name", "quantize", "use",
+]  # fmt: skip
 
 CHOICE = "BOWERBIRD_KERNELS"
 """Environment variable that asks for one form: c, numba or numpy."""

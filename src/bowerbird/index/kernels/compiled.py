@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,11 @@ from numpy.typing import NDArray
 from bowerbird.index.kernels.bits import BitGroups, words_of
 from bowerbird.index.kernels.blocks import SLOTS, Blocks, Codes, Query
 from bowerbird.index.kernels.nibbles import Nibbles
+from bowerbird.index.kernels.ranges import Norms, Ranges
 
 LIBRARY = Path(__file__).with_name("_kernels.dll" if sys.platform == "win32" else "_kernels.so")
+FEW = 8
+"""One in so many rows is few: those are looked up one by one."""
 LEVELS = ("portable", "AVX2", "AVX-512 VNNI")
 
 Ints = NDArray[np.int32]
@@ -27,7 +31,7 @@ _scratch = threading.local()
 def library() -> ctypes.CDLL:
     """The shared library beside this file. Raises OSError if it was not built for this machine and version."""
     loaded = ctypes.CDLL(str(LIBRARY))
-    for counts in ("bb_gather", "bb_top", "bb_lookups"):
+    for counts in ("bb_gather", "bb_top", "bb_lookups", "bb_bm25_take", "bb_bm25_take_all"):
         if not hasattr(loaded, counts):
             raise OSError(f"{LIBRARY} is of an older version; install bowerbird again")
         getattr(loaded, counts).restype = ctypes.c_int64
@@ -170,6 +174,27 @@ def lookups(
     _check(min(found, 0))
     order = np.argsort(rows[:found])
     return scores[:found][order], rows[:found][order]
+
+
+def bm25(
+    ranges: Sequence[Ranges], weights: NDArray[np.float32], norms: Norms, k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    count, terms, size = len(norms.added), _long(len(weights)), 0
+    scores = _room("scores", count, np.float32)  # all zero before and after
+    best, positions = np.empty(k, np.float32), np.empty(k, np.int64)
+    for part in ranges:
+        postings = (_at(part.rows), _at(part.counts), _at(part.starts), _at(part.ends), _at(weights), terms)
+        rows = (_at(norms.added[part.first :]), _at(norms.once[part.first :]), _at(scores[part.first :]))
+        library().bb_bm25_add(*postings, *rows)
+    if sum(int((part.ends - part.starts).sum()) for part in ranges) > count // FEW:
+        size = library().bb_bm25_take_all(_at(scores), _long(count), _long(k), _at(best), _at(positions))
+    else:
+        for part in ranges:
+            touched = (_at(part.rows), _at(part.starts), _at(part.ends), terms, _at(scores[part.first :]))
+            hits = (_long(part.first), _long(k), _at(best), _at(positions), _long(size))
+            size = library().bb_bm25_take(*touched, *hits)
+    order = np.lexsort((positions[:size], -best[:size]))
+    return positions[order], best[order]
 
 
 def _at(array: NDArray[Any] | None) -> ctypes.c_void_p | None:

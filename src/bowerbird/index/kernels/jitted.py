@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -13,6 +13,8 @@ from bowerbird.index.kernels import reference
 from bowerbird.index.kernels.bits import BitGroups
 from bowerbird.index.kernels.blocks import LANES, Blocks, Codes, Query
 from bowerbird.index.kernels.nibbles import Nibbles
+from bowerbird.index.kernels.ranges import Norms, Ranges
+from bowerbird.index.top import top_k
 
 NAME = "numba"
 
@@ -251,3 +253,24 @@ def _sums_of(tables: Any, blocks: Any) -> Any:  # pragma: no cover
                 code = blocks[block, pair, lane]
                 out[block * LANES + lane] += np.int32(tables[0, pair, code & 15]) + np.int32(tables[1, pair, code >> 4])
     return out
+
+
+def bm25(
+    ranges: Sequence[Ranges], weights: NDArray[np.float32], norms: Norms, k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    scores = np.zeros(len(norms.added), np.float32)
+    for part in ranges:
+        _add_up(part.rows, part.counts, part.starts, part.ends, weights, part.first, norms.added, scores)
+    found = np.flatnonzero(scores > 0)
+    best = found[top_k(scores[found], k)]
+    return best, scores[best]
+
+
+@loop
+def _add_up(
+    rows: Any, counts: Any, starts: Any, ends: Any, weights: Any, first: Any, norms: Any, scores: Any
+) -> None:  # pragma: no cover
+    for term in range(len(starts)):
+        for i in range(starts[term], ends[term]):
+            at, count = first + rows[i], np.float32(counts[i])
+            scores[at] += weights[term] * (count / (count + norms[at]))

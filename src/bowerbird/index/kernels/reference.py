@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from bowerbird.index.kernels.bits import BitGroups, Words, words_of
 from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Codes, Query
 from bowerbird.index.kernels.nibbles import Nibbles
+from bowerbird.index.kernels.ranges import Norms, Ranges
+from bowerbird.index.top import top_k
 
 NAME = "numpy"
 
@@ -268,3 +270,21 @@ def lookups_by(
     score, row = np.concatenate(scores), np.concatenate(rows)
     best = np.sort(np.argsort(-score, kind="stable")[:k])
     return score[best], row[best]
+
+
+def bm25(
+    ranges: Sequence[Ranges], weights: NDArray[np.float32], norms: Norms, k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The positions of the k best rows for the terms of a query, and their scores; lower positions first among equals.
+
+    ranges: where the terms stand, in every segment. weights: of every term. A row scores the sum of weight * count /
+    (count + norm).
+    """
+    scores = np.zeros(len(norms.added), np.float32)
+    for part in ranges:
+        for weight, start, end in zip(weights, part.starts.tolist(), part.ends.tolist(), strict=True):
+            at, counts = part.first + part.rows[start:end].astype(np.int64), part.counts[start:end].astype(np.float32)
+            scores[at] += weight * (counts / (counts + norms.added[at]))
+    found = np.flatnonzero(scores > 0)
+    best = found[top_k(scores[found], k)]
+    return best, scores[best]
