@@ -14,7 +14,9 @@ import argparse
 import resource
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,8 @@ import bowerbird as bb
 from benchmarks import sets
 from benchmarks.report import machine, write_section
 from bowerbird.collection.batch import field_arrays, lexical_arrays, picture_arrays
+from bowerbird.collection.ingest import Ingest
+from bowerbird.collection.progress import Silent
 from bowerbird.collection.schema import FileInfo, schema, to_row
 from bowerbird.collection.workers import Settings
 from bowerbird.embeddings import Dense, Embedding, MultiVector
@@ -39,6 +43,7 @@ BASE = 1000
 TOKENS = 64
 """Token vectors kept per passage in the large collections, to bound their size on disk."""
 QUERIES = 100
+CHANGES = 20
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,28 @@ def fill(library: bb.Library, count: int) -> list[str]:
     return texts
 
 
-SEARCHING = ("items", "index build s", "open ms", "p50 ms", "p95 ms", "batch of 100, ms/query", "MB disk", "peak MB")
+SEARCHING = (
+    "items", "index build s", "open ms", "p50 ms", "p95 ms", "batch of 100, ms/query", "after add ms",
+    "after remove ms", "MB disk", "peak MB",
+)  # fmt: skip
+
+
+def _new(number: int) -> bb.Item:
+    text = bb.Text(f"A note on boundary layers, number {number}.")
+    return bb.Item(f"new-{number}", "passage", (text,), bb.Locator(f"new-{number}"))
+
+
+def _searched_after(library: bb.Library, change: Callable[[], object], text: str) -> float:
+    """Milliseconds of the first search after a commit of another process, which has not touched the index."""
+    change()
+    started = time.perf_counter()
+    library.search(text)
+    return 1000 * (time.perf_counter() - started)
+
+
+def _added(library: bb.Library, number: int) -> Callable[[], object]:
+    store, encoders = library.collection._store, {"text": load("e5")}
+    return lambda: Ingest(store, encoders, Settings("e5"), Silent()).run_items([_new(number)])
 
 
 def searching(sizes: list[int]) -> Table:
@@ -117,9 +143,16 @@ def searching(sizes: list[int]) -> Table:
             opened = (time.perf_counter() - started) * 1000
             took = [library.search(text).took_ms for text in asked[:QUERIES]]
             batch = library.search_many(asked[QUERIES : 2 * QUERIES])[0].took_ms / QUERIES
+            store = library.collection._store
+            added = [_searched_after(library, _added(library, n), asked[n]) for n in range(CHANGES)]
+            removed = [
+                _searched_after(library, partial(store.replace, [f"item:0-{n}"], None), asked[n])
+                for n in range(CHANGES)
+            ]
             disk = sum(library.collection.stats().bytes.values()) / 1e6
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-            figures = [built, opened, float(np.median(took)), float(np.percentile(took, 95)), batch, disk, peak]
+            figures = [built, opened, float(np.median(took)), float(np.percentile(took, 95)), batch]
+            figures += [float(np.median(added)), float(np.median(removed)), disk, peak]
             rows.append((f"{size:,}", *(f"{figure:.1f}" for figure in figures)))
     return Table("Searching: encoding, BM25, vectors, late interaction, evidence", SEARCHING, rows)
 

@@ -1,11 +1,11 @@
-"""Adding and deleting beside searches: items per second, and the longest that a search takes meanwhile.
+"""The derived index of a collection when items come and go: rates, and what a search waits for.
 
     python -m benchmarks.updates                  # 100,000 items, 1,000 at a time
     python -m benchmarks.updates --items 20000 --batch 100
 
 Rows are made up: words drawn by Zipf's law, random vectors of 384 dimensions around 500 centres. Nothing is read or
-encoded; what is timed is the index. The collection's table commits (Lance) are not counted as index work, but searches
-that run beside them are.
+encoded; what is timed is the index. Commits of the table (Lance) are not counted as work on the index, but searches run
+beside them, too. For the indexes themselves: python -m benchmarks.engine.changes
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from bowerbird.collection.schema import schema
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.collection.store import Store
 from bowerbird.embeddings import Dense, Embedding, Sparse
-from bowerbird.index.dense import DenseIndex
 from bowerbird.storage.packs import write_pack
 
 DIM = 384
@@ -197,31 +196,6 @@ def _merged(rows: Rows) -> None:
         pass
 
 
-def of_vectors(folder: Path, items: int, batch: int) -> Iterator[tuple[str, str]]:
-    """Of DenseIndex, whose segments and merges the binary and the multi-vector index have, too."""
-    made, beside = Made(), Made(np.random.default_rng(1))
-    index = DenseIndex.build(np.arange(items), made.vectors(items), folder=folder)
-
-    def once() -> None:
-        index.search(beside.vectors(1), K)
-
-    yield "search, nothing else going on", _spread([milliseconds(once) for _ in range(100)])
-    fresh = [made.vectors(batch) for _ in range(ROUNDS)]
-    with Searching(once) as searching:
-        started = time.perf_counter()
-        for number, vectors in enumerate(fresh):
-            index.add(items + number * batch + np.arange(batch), vectors)
-        added = time.perf_counter() - started
-        started = time.perf_counter()
-        for number in range(ROUNDS):
-            index.remove(number * batch + np.arange(batch))
-        removed = time.perf_counter() - started
-        index.wait()
-    yield f"add {batch:,} vectors", f"{ROUNDS * batch / added:,.0f} items/s, durable"
-    yield f"remove {batch:,} vectors", f"{ROUNDS * batch / removed:,.0f} items/s, durable"
-    yield "search beside both and merges", _spread(searching.took)
-
-
 def _median(values: list[float]) -> float:
     return float(np.median(values))
 
@@ -238,12 +212,11 @@ def main() -> None:
     options = parser.parse_args()
     console = Console(width=120)
     console.print(f"{options.items:,} items; load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    for title, measure in (("collection", of_collection), ("dense index", of_vectors)):
-        table = Table("what", "measured", title=title)
-        with tempfile.TemporaryDirectory() as folder:
-            for what, measured in measure(Path(folder), options.items, options.batch):
-                table.add_row(what, measured)
-        console.print(table)
+    table = Table("what", "measured")
+    with tempfile.TemporaryDirectory() as folder:
+        for what, measured in of_collection(Path(folder), options.items, options.batch):
+            table.add_row(what, measured)
+    console.print(table)
 
 
 if __name__ == "__main__":

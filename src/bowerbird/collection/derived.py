@@ -188,7 +188,9 @@ class DenseRows:
     def name(self) -> str:
         """How it is searched."""
         lists = sum(len(index.lists) for index, _, _ in self._parts if index.listed)
-        return f"int8 in {lists} lists, re-scored" if lists else "int8 scan, re-scored"
+        if lists:
+            return f"int8 in {lists} lists, re-scored"
+        return "int8 scan, re-scored" if any(index.pass_bytes for index, _, _ in self._parts) else "exact scan"
 
     @property
     def dim(self) -> int:
