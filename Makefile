@@ -57,6 +57,7 @@ lint: $(VENV)/.tools
 
 bench: bench-engine
 	$(BIN)/python -m benchmarks.quality --write docs/benchmarks.md
+	$(BIN)/python -m benchmarks.methods --folder build/methods --write docs/benchmarks.md
 	$(BIN)/python -m benchmarks.speed --write docs/benchmarks.md
 
 # what was measured stays in build/bench/results: delete a file there to measure it again

@@ -107,12 +107,14 @@ def pages() -> Set:
     return Set(files=(at / "pdfs",), queries={"mmdocir pages": asked(at / "queries.jsonl", judged)})
 
 
-def xquad(options: ReadOptions, every: int = 4) -> Set:
-    """English passages, asked in several languages by every n-th question."""
+def xquad(options: ReadOptions, every: int = 4, corpus: str = "en") -> Set:
+    """Passages in one language, asked in several by every n-th question."""
     at = DATA / "text/xquad-crosslingual"
     judged = qrels(at / "qrels/test.tsv")
-    asked_in = {f"xquad {lang}→en": asked(at / f"queries/{lang}.jsonl", judged, every) for lang in ("en", "de", "zh")}
-    return Set(items=tuple(documents(at / "corpus/en.jsonl", options)), queries=asked_in)
+    asked_in = {
+        f"xquad {lang}→{corpus}": asked(at / f"queries/{lang}.jsonl", judged, every) for lang in ("en", "de", "zh")
+    }
+    return Set(items=tuple(documents(at / f"corpus/{corpus}.jsonl", options)), queries=asked_in)
 
 
 def photos() -> Set:
