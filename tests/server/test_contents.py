@@ -37,6 +37,18 @@ def test_a_picture_is_all_that_its_file_holds(client: httpx.Client) -> None:
     assert photo[0]["cover"] == f"/v1/items/{photo[0]['id']}/thumbnail"
 
 
+def test_files_by_what_they_hold(client: httpx.Client) -> None:
+    def held(expression: str) -> list[str]:
+        reply = client.get("/v1/items", params={"filter": expression})
+        assert reply.status_code == 200, reply.text
+        return [one["source"] for one in reply.json()["files"]]
+
+    assert held("modality = 'page'") == ["heart.pdf"]
+    assert held("modality = 'table' and source ~ '*.csv'") == ["rain.csv"]
+    assert held("page > 9") == []
+    assert client.get("/v1/items", params={"filter": "pages = "}).status_code == 422
+
+
 def test_passages_come_with_their_words_and_tables_with_their_rows(client: httpx.Client) -> None:
     fish = found(client, "salmon spawn", k=1)[0]
     held = client.get(f"/v1/items/{fish['id']}/contents").json()

@@ -19,7 +19,7 @@ import bowerbird
 from bowerbird.collection.workers import Settings
 from tests.readers.pdf_writer import Page as Sheet
 from tests.readers.pdf_writer import write
-from tests.server.browser import Visit, chromium, serious_findings
+from tests.server.browser import PATIENCE, Visit, chromium, serious_findings
 from tests.server.serving import ROOT, Server, serving
 from tests.servers.scripted import answering
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 api = pytest.importorskip("playwright.sync_api", reason="tests of the web page need playwright")
 expect = api.expect
+expect.set_options(timeout=PATIENCE)
 
 PHOTO = ROOT / "examples" / "photos" / "photo-01.jpg"
 ATTACK = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
@@ -217,6 +218,10 @@ def test_more_like_this_filters_and_groups(page: Page) -> None:
     assert page.locator(".chip").count() == 1
     page.goto("/?q=heart&source=salmon.txt")
     assert set(results(page)) == {"salmon.txt"}
+    page.goto("/")
+    page.wait_for_selector(".tile")
+    page.get_by_role("button", name="Tables").click()  # the shelf shows what holds tables
+    expect(page.locator(".tile .name")).to_have_text(["attack.csv", "rain.csv"])
     page.goto("/?q=heart&from=2999-01-01")
     page.wait_for_selector(".notice >> text=Nothing was found")
     with page.expect_response("**/v1/search"):
@@ -257,8 +262,7 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     assert page.evaluate("document.activeElement.matches('.card .open')")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", ["phone", "desk"])
+@pytest.mark.parametrize(("size", "scheme"), [("phone", "dark"), ("desk", "light")])
 def test_nothing_bars_people_who_use_aids(browser: Browser, shelf: Server, scheme: str, size: str) -> None:
     visit = Visit(browser, shelf.url, size, color_scheme=scheme)
     page = visit.page

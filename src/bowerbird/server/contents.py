@@ -52,3 +52,11 @@ def covers(snapshot: Snapshot, roots: Sequence[str]) -> list[str | None]:
     cover = dict(zip(documents.tolist(), pictured[first].tolist(), strict=True))
     rows = [cover.get(int(row)) for row in snapshot.rows_of(list(roots))]
     return [None if row is None else str(snapshot.ids[row]) for row in rows]
+
+
+def files_with(snapshot: Snapshot, where: str) -> set[str]:
+    """The root items of files that hold something that a filter selects."""
+    if not len(snapshot):
+        return set()
+    documents = np.unique(snapshot.documents[snapshot.where(where)])
+    return {str(name) for name in snapshot.ids[documents]}

@@ -20,7 +20,7 @@ from bowerbird.pipeline.hits import show_hits
 from bowerbird.pipeline.media import understood
 from bowerbird.pipeline.results import Answer, Hit, Results
 from bowerbird.ranking import Ranking
-from bowerbird.server.contents import Part, contents, covers
+from bowerbird.server.contents import Part, contents, covers, files_with
 from bowerbird.server.drawing import draw, thumbnail_as_png
 from bowerbird.server.isolated import isolated
 from bowerbird.server.limits import Limits
@@ -177,13 +177,16 @@ class Served:
             self._pages.keep(("waveform", name), drawn)
         return drawn
 
-    def files(self, match: str = "") -> list[FileRecord]:
-        """The files of the collection; match: only those that have it in their source or title."""
+    def files(self, match: str = "", where: str = "") -> list[FileRecord]:
+        """The files of the collection that have `match` in their source or title, and an item that `where` selects."""
         wanted = match.casefold()
         records = self.library.collection.files()
-        if not wanted:
-            return records
-        return [file for file in records if wanted in f"{self.names.shown(file.source)}\n{file.title}".casefold()]
+        if wanted:
+            records = [one for one in records if wanted in f"{self.names.shown(one.source)}\n{one.title}".casefold()]
+        if where:
+            holding = files_with(self.reader.snapshot, where)
+            records = [one for one in records if one.id in holding]
+        return records
 
     def covers(self, files: Sequence[FileRecord]) -> list[str | None]:
         """Per file the id of an item that has a picture of it."""

@@ -113,8 +113,7 @@ function dataUrl(file) {
 }
 
 export const collection = async () => (await json("/v1/collections")).collections[0];
-export const files = (match = "", limit = 60, offset = 0) =>
-  json(`/v1/items?${new URLSearchParams({ match, limit, offset })}`);
+export const files = (wanted) => json(`/v1/items?${new URLSearchParams(wanted)}`);
 export const item = (id) => json(`/v1/items/${id}`);
 export const waveform = (id) => json(`/v1/items/${id}/waveform`);
 export const job = (id) => json(`/v1/jobs/${id}`);

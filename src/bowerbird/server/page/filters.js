@@ -2,6 +2,7 @@
 
 import { files } from "./api.js";
 import { $, h, icon } from "./dom.js";
+import { draft } from "./finder.js";
 import { go, state } from "./state.js";
 import { MODALITIES, MODALITY_OF } from "./words.js";
 
@@ -44,16 +45,23 @@ function build(place) {
       kind && icon(kind),
       kind ? MODALITIES[kind] : "Everything",
     );
+  const more = h("details", { class: "more" }, h("summary", {}, h("span", {}, "Source and date")), fields());
+  addEventListener("click", (event) => more.contains(event.target) || (more.open = false));
+  more.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    more.open = false;
+    more.firstChild.focus();
+  });
   place.append(
     h("div", { id: "kinds", class: "kinds", role: "group", "aria-label": "Kinds" }, toggle(""), ...kinds.map(toggle)),
-    h("details", { class: "more" }, h("summary", {}, h("span", {}, "Source and date")), fields()),
+    more,
     h(
       "button",
       {
         type: "button",
         id: "grouped",
         class: "toggle",
-        onclick: () => go({ by: state.by === "document" ? "page" : "document" }),
+        onclick: () => change({ by: state.by === "document" ? "page" : "document" }),
       },
       icon("file"),
       "By document",
@@ -61,9 +69,14 @@ function build(place) {
   );
 }
 
+/** Change what may be found; words that are typed but not yet searched for are taken along. */
+function change(filters) {
+  go({ ...filters, words: draft(), open: "" });
+}
+
 function press(kind) {
   const others = state.kinds.filter((one) => one !== kind);
-  go({ kinds: !kind ? [] : others.length < state.kinds.length ? others : [...state.kinds, kind], open: "" });
+  change({ kinds: !kind ? [] : others.length < state.kinds.length ? others : [...state.kinds, kind] });
 }
 
 function fields() {
@@ -75,11 +88,11 @@ function fields() {
     placeholder: "part of a path, or *.pdf",
     autocomplete: "off",
     maxlength: 300,
-    onchange: () => go({ source: source.value.trim(), open: "" }),
+    onchange: () => change({ source: source.value.trim() }),
     oninput: () => suggest(source.value, known),
   });
   const date = (name) =>
-    h("input", { id: `only-${name}`, type: "date", onchange: (event) => go({ [name]: event.target.value, open: "" }) });
+    h("input", { id: `only-${name}`, type: "date", onchange: (event) => change({ [name]: event.target.value }) });
   return h(
     "div",
     { class: "fields" },
@@ -87,12 +100,12 @@ function fields() {
     known,
     h("label", {}, "Not before", date("from")),
     h("label", {}, "Not after", date("to")),
-    h("button", { type: "button", class: "plain", onclick: () => go({ source: "", from: "", to: "" }) }, "Clear"),
+    h("button", { type: "button", class: "plain", onclick: () => change({ source: "", from: "", to: "" }) }, "Clear"),
   );
 }
 
 async function suggest(text, list) {
   if (/[*?]/.test(text)) return;
-  const found = await files(text.slice(0, 200), 12).catch(() => ({ files: [] }));
+  const found = await files({ match: text.slice(0, 200), limit: 12 }).catch(() => ({ files: [] }));
   list.replaceChildren(...found.files.map((file) => h("option", { value: file.source })));
 }

@@ -90,6 +90,11 @@ export function showFinder() {
   fit();
 }
 
+/** The words in the box, searched for or not. */
+export function draft() {
+  return words.value.trim();
+}
+
 function showChips() {
   chips.replaceChildren(...state.likes.map((id) => likeChip(id)), ...state.media.map((one) => mediaChip(one)));
   chips.hidden = !chips.children.length;
@@ -144,7 +149,7 @@ export async function addMedia(given, name = "") {
   if (found.length)
     go({
       media: [...state.media, ...found],
-      words: words.value.trim(),
+      words: draft(),
       open: "",
       mode: state.mode === "add" ? "search" : state.mode,
     });
@@ -177,7 +182,7 @@ export function moreLike(id, title) {
 
 function onsubmit(event) {
   event.preventDefault();
-  go({ words: words.value.trim(), open: "", k: 24 });
+  go({ words: draft(), open: "", k: 24 });
 }
 
 function onKey(event) {

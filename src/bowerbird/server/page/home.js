@@ -4,7 +4,7 @@ import { collection, files } from "./api.js";
 import { $, h, icon } from "./dom.js";
 import { showFilters } from "./filters.js";
 import { clearNotice, notice, tellProblem } from "./notices.js";
-import { address, asks, go, state } from "./state.js";
+import { address, asks, go, shelfFilter, state } from "./state.js";
 import { count, fileName, titleOf } from "./words.js";
 
 const PIECE = 48;
@@ -20,17 +20,19 @@ export async function learn() {
 export async function showHome() {
   try {
     await learn();
-    const { files: listed, total } = await files("", PIECE);
-    if (asks(state) || state.mode === "add") return;
+    const filter = shelfFilter(state);
+    const { files: listed, total } = await files({ filter, limit: PIECE });
+    if (asks(state) || state.mode === "add" || filter !== shelfFilter(state)) return;
     clearNotice();
-    if (!total) return welcome();
-    $("status").textContent =
-      `${count(about.files, "file")} in ${about.name}, ${count(about.items, "place")} to be found`;
+    if (!about.files) return welcome();
+    $("status").textContent = filter
+      ? `${total} of ${count(about.files, "file")} in ${about.name}`
+      : `${count(about.files, "file")} in ${about.name}, ${count(about.items, "place")} to be found`;
     const shelf = h("ul", { class: "shelf" }, ...listed.map(tile));
     $("found").replaceChildren(
       h("h2", { class: "hidden" }, "In this collection"),
       shelf,
-      further(shelf, listed.length, total),
+      further(shelf, listed.length, total, filter),
     );
   } catch (error) {
     tellProblem(error, showHome);
@@ -84,15 +86,15 @@ function kindOf(suffix) {
   return "text";
 }
 
-function further(shelf, shown, total) {
+function further(shelf, shown, total, filter) {
   if (shown >= total) return "";
   const button = h("button", { type: "button", class: "plain" }, `Show more of ${count(total, "file")}`);
   const place = h("p", { class: "further" }, button);
   button.addEventListener("click", async () => {
-    const next = await files("", PIECE, shown).catch((error) => tellProblem(error, showHome));
+    const next = await files({ filter, limit: PIECE, offset: shown }).catch((error) => tellProblem(error, showHome));
     if (!next) return;
     shelf.append(...next.files.map(tile));
-    place.replaceWith(further(shelf, shown + next.files.length, total));
+    place.replaceWith(further(shelf, shown + next.files.length, total, filter));
   });
   return place;
 }

@@ -5,12 +5,12 @@ import { forgetAnswer, showAnswer } from "./ask.js";
 import { $, h, icon } from "./dom.js";
 import { buildDrop } from "./drop.js";
 import { showFilters } from "./filters.js";
-import { buildFinder, showFinder } from "./finder.js";
+import { buildFinder, draft, showFinder } from "./finder.js";
 import { learn, showHome } from "./home.js";
 import { clearNotice } from "./notices.js";
 import { buildPane, completePane, showPane } from "./pane.js";
 import { forget, showResults } from "./results.js";
-import { address, asks, EMPTY, go, onChange, queryKey, state } from "./state.js";
+import { address, asks, EMPTY, go, onChange, queryKey, shelfFilter, state } from "./state.js";
 
 const MODES = { search: "Search", ask: "Ask", add: "Add" };
 const GREETINGS = {
@@ -25,7 +25,7 @@ function show() {
   showModes();
   showFinder();
   showFilters();
-  const key = asks(state) ? queryKey(state) : state.mode;
+  const key = asks(state) ? queryKey(state) : `${state.mode} ${shelfFilter(state)}`;
   if (key !== shown) {
     shown = key;
     showMain();
@@ -55,7 +55,7 @@ function showModes() {
     const change = (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
-      go({ mode, open: "", k: EMPTY.k, words: $("words").value.trim() });
+      go({ mode, open: "", k: EMPTY.k, words: draft() });
     };
     return h(
       "a",

@@ -98,6 +98,12 @@ export function filterOf(of) {
   return parts.join(" and ");
 }
 
+/** Filters with the kinds among them: what a file must hold to be on the shelf. */
+export function shelfFilter(of) {
+  const kinds = of.kinds.map((kind) => `'${kind}'`).join(", ");
+  return [filterOf(of), kinds && `modality in (${kinds})`].filter(Boolean).join(" and ");
+}
+
 function dayAfter(day) {
   const date = new Date(`${day}T00:00:00Z`);
   date.setUTCDate(date.getUTCDate() + 1);

@@ -30,13 +30,14 @@ async def files(
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     match: Annotated[str, Query(max_length=200, description="Only files with this in their source or title.")] = "",
+    filter: Annotated[str, Query(max_length=2000, description="Only files with an item that it selects.")] = "",
 ) -> dict[str, Any]:
     """The files of the collection, by source."""
-    return await of.work(_files, offset, limit, match, of)
+    return await of.work(_files, offset, limit, match, filter, of)
 
 
-def _files(offset: int, limit: int, match: str, of: Services) -> dict[str, Any]:
-    records = of.served.files(match)
+def _files(offset: int, limit: int, match: str, filter: str, of: Services) -> dict[str, Any]:
+    records = of.served.files(match, of.served.names.stored(filter))
     shown = records[offset : offset + limit]
     covers = of.served.covers(shown)
     files = [present.file_json(file, of.served, cover) for file, cover in zip(shown, covers, strict=True)]
