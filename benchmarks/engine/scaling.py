@@ -43,7 +43,7 @@ K = 10
 AIM = 0.95
 """The recall that is asked for."""
 TURNS = 3
-COPIES = 8
+COPIES = 9
 """Of the largest dense index, to open as one of 10 GB."""
 
 

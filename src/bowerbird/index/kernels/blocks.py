@@ -13,6 +13,8 @@ LANES = 16
 """Tokens in a block."""
 SLOTS = 32
 """Query tokens in a row of the centroid table."""
+CACHED = 1024
+"""Vectors that are quantised at a time, so that they stay in the processor's cache."""
 
 Bytes = NDArray[np.uint8]
 
@@ -106,8 +108,13 @@ def quantize(
     vectors: Floats, dtype: type[np.float16] | type[np.float32] = np.float16
 ) -> tuple[NDArray[np.int8], NDArray[np.floating]]:
     """n × dim vectors → int8 values in -127 … 127 and a scale per row, in the given precision."""
-    wide = vectors.astype(np.float32, copy=False)
-    peak = np.abs(wide).max(axis=1, initial=0)
-    scales = (np.maximum(peak, np.float32(1e-4)) / np.float32(127)).astype(dtype)
-    values = np.rint(wide / scales.astype(np.float32)[:, None]).clip(-127, 127).astype(np.int8)
+    values, scales = np.empty(vectors.shape, np.int8), np.empty(len(vectors), dtype)
+    for start in range(0, len(vectors), CACHED):
+        rows = slice(start, start + CACHED)
+        wide = vectors[rows].astype(np.float32)
+        peak = np.maximum(wide.max(axis=1, initial=0), -wide.min(axis=1, initial=0))
+        scales[rows] = np.maximum(peak, np.float32(1e-4)) / np.float32(127)
+        wide /= scales[rows].astype(np.float32)[:, None]
+        np.clip(np.rint(wide, out=wide), -127, 127, out=wide)
+        values[rows] = wide
     return values, scales

@@ -56,13 +56,14 @@ class Centroids:
     def _region_blocks(self) -> Blocks:
         return whole(self.regions)
 
-    def nearest(self, vectors: Floats, threads: int = 1) -> NDArray[np.int32]:
-        """n × dim tokens → the numbers of their centroids."""
+    def nearest(self, vectors: Floats | NDArray[np.int8], threads: int = 1) -> NDArray[np.int32]:
+        """n × dim tokens, or what `kernels.quantize` made of them → the numbers of their centroids."""
         run = kernels.use().assign
         regions, points = self._region_blocks, self.blocks
 
         def one(start: int) -> NDArray[np.int32]:
-            values, _ = kernels.quantize(vectors[start : start + CHUNK])
+            part: NDArray[Any] = vectors[start : start + CHUNK]
+            values = part if part.dtype == np.int8 else kernels.quantize(part)[0]
             found: NDArray[np.int32] = run(values, regions, self.bounds, points, PROBES)[1]
             return found
 

@@ -135,10 +135,11 @@ def _kmeans(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def int8_arrays(vectors: Floats) -> Arrays:
     """n × dim tokens → arrays of a segment."""
-    parts = [quantize(vectors[start : start + CHUNK]) for start in range(0, len(vectors), CHUNK)]
-    dim = vectors.shape[1]
-    values = np.concatenate([part for part, _ in parts]) if parts else np.zeros((0, dim), np.int8)
-    scales = np.concatenate([part for _, part in parts]) if parts else np.zeros(0, np.float16)
+    return quantized_arrays(*quantize(vectors))
+
+
+def quantized_arrays(values: NDArray[np.int8], scales: NDArray[np.floating]) -> Arrays:
+    """What `quantize` made of tokens → arrays of a segment."""
     blocks = Blocks.of(values, scales.astype(np.float16))
     return {"blocks": blocks.values, "scales": blocks.scales}
 

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.embeddings import MultiVector
-from bowerbird.index.kernels import Blocks, Bytes, Codes
+from bowerbird.index.kernels import Blocks, Bytes, Codes, quantize
 from bowerbird.index.multivector.centroids import Centroids
-from bowerbird.index.multivector.codec import Arrays, Codebooks, int8_arrays, tokens_of
+from bowerbird.index.multivector.codec import Arrays, Codebooks, quantized_arrays, tokens_of
 
 Strategy = Literal["auto", "exact", "pass", "lists"]
 """How candidates are found: not at all (all documents are scored), by a pass over the centroids of all documents, or
@@ -86,10 +86,12 @@ class Segment:
 
 def segment_arrays(keys: NDArray[np.int64], tokens: MultiVector, model: Model, threads: int = 1) -> Arrays:
     """The arrays of a new segment."""
-    nearest = model.centroids.nearest(tokens.vectors, threads)
     if model.codebooks is None:
-        stored = int8_arrays(tokens.vectors)
+        values, steps = quantize(tokens.vectors)
+        nearest = model.centroids.nearest(values, threads)
+        stored = quantized_arrays(values, steps)
     else:
+        nearest = model.centroids.nearest(tokens.vectors, threads)
         residuals, scales = model.codebooks.encode(tokens.vectors, nearest)
         stored = {"residuals": residuals, "scales": scales, "codes": nearest.astype(np.uint16)}
     arrays = {"keys": keys.astype(np.int64), "offsets": tokens.offsets.astype(np.int64), **stored}
