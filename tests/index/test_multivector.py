@@ -55,6 +55,31 @@ def test_finds_what_exact_maxsim_finds(bits: Bits, least: float) -> None:
     assert size < {8: 1.15, 4: 0.63, 2: 0.38}[bits]
 
 
+def test_float16_tokens_put_the_best_right(tmp_path: Path) -> None:
+    index = MultiVectorIndex.build(np.arange(1400), first(1400), bits=2, exact=True, folder=tmp_path)
+    index.add(np.arange(1400, 1500), MultiVector.of([TOKENS[row] for row in range(1400, 1500)]))
+    index.wait()
+    found = index.search(QUERIES, 5, recall=1.0)
+    for number in range(len(QUERIES)):
+        expected = exact(TOKENS, np.asarray(QUERIES[number]))[found.keys[number]]
+        np.testing.assert_allclose(found.scores[number], expected, atol=0.01)
+    assert recall(index, TOKENS, QUERIES, recall=1.0) > 0.97  # bits alone reach 0.7 to 0.9
+    again = MultiVectorIndex.open(tmp_path)
+    np.testing.assert_array_equal(again.search(QUERIES, 5, recall=1.0).keys, found.keys)
+    detail = again.stats().detail
+    assert detail["bytes of float16 tokens"] == 2 * TOKENS.vectors.size
+    assert detail["bytes per dimension"] < 0.43
+    assert index.remove(np.arange(0, 1500, 2)) == 750
+    while index.merge():
+        pass
+    left = index.search(QUERIES, 5, allowed=np.arange(1500) % 4 == 1)
+    assert (left.keys % 4 == 1).all()
+
+
+def first(count: int) -> MultiVector:
+    return MultiVector(TOKENS.vectors[: TOKENS.offsets[count]], TOKENS.offsets[: count + 1])
+
+
 def test_scores_are_maxsim() -> None:
     index = MultiVectorIndex.build(np.arange(1500), TOKENS)
     found = index.search(QUERIES, 5)

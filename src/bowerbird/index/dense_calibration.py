@@ -1,8 +1,10 @@
 """How many lists a recall takes, and how many vectors have to be re-scored, measured when a segment is built.
 
-Queries are not known yet, so vectors stand for them, one half moved by noise and the other towards another vector. For
-each we look where its true best ten, itself aside, are: the rank of their list among all lists, and their own rank in
-the order of the first pass.
+Queries are not known yet, so vectors stand for them: one half moved towards the mean, as a short question says less
+than a document, the other towards another vector. With either alone some real questions to real texts got too few
+lists. For each we look where its true best ten, itself aside, are: the rank of their list among all lists, and their
+own rank in the order of the first pass. The latter only for those moved towards another vector: towards the mean all
+scores come closer to each other than those of real questions are.
 """
 
 from __future__ import annotations
@@ -19,17 +21,19 @@ from bowerbird.index.base import Mask
 from bowerbird.index.coding import CHUNK, FirstPass, Lists
 from bowerbird.index.top import top_k
 
-ASKED = 128
-NOISE = 0.5
-"""Length of the noise as a share of the vector's."""
+ASKED = 256
 ASIDE = 0.5
-"""Length of another vector that is added, as a share of its own."""
+"""How much of another vector is added."""
+INWARD = 0.5
+"""How far a vector is moved towards the mean."""
+SAMPLE = 4096
+"""Vectors that the mean is taken of."""
 TEN = 10
 DEEP = 4096
 """Ranks in the order of the first pass that are told apart."""
 LEAST = 4
 """Vectors that are re-scored for every hit, at least."""
-SHARE = 4
+SHARE = 2
 """The first pass may lose one in SHARE of the hits that a recall leaves out; not looking into all lists the others."""
 
 Ranks = NDArray[np.int32]
@@ -81,8 +85,8 @@ def calibrate(vectors: Floats, lists: Lists, first: FirstPass, usable: Mask | No
     true = _best_others(vectors, asked, own, usable)
     order = np.argsort(np.argsort(-(asked @ lists.points.T), axis=1, kind="stable"), axis=1)
     ranks = [near[lists.of(mine)] for near, mine in zip(order, true, strict=True)]
-    found = first.best(asked, lists, np.arange(len(lists)), min(DEEP, len(vectors)), usable)
-    depths = [_places_of(mine, places, len(vectors)) for mine, places in zip(true, found, strict=True)]
+    found = first.best(asked[::2], lists, np.arange(len(lists)), min(DEEP, len(vectors)), usable)
+    depths = [_places_of(mine, places, len(vectors)) for mine, places in zip(true[::2], found, strict=True)]
     none = [np.zeros(0, np.int64)]
     return Calibration(*(np.sort(np.concatenate(none + each)).astype(np.int32) for each in (ranks, depths)))
 
@@ -92,11 +96,12 @@ def _questions(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Queries, and the vectors that they were made from."""
     own, others = random.permutation(rows)[:ASKED], random.permutation(rows)[:ASKED]
+    middle = vectors[np.sort(random.permutation(rows)[:SAMPLE])].mean(axis=0, dtype=np.float32)
     chosen = vectors[own].astype(np.float32)
-    noise = random.standard_normal(chosen.shape).astype(np.float32)
-    noise *= NOISE * np.linalg.norm(chosen, axis=1, keepdims=True) / np.linalg.norm(noise, axis=1, keepdims=True)
-    moved = np.where(np.arange(len(own))[:, None] % 2, noise, ASIDE * vectors[others].astype(np.float32))
-    return (chosen + moved).astype(np.float32), own
+    towards = np.where(
+        np.arange(len(own))[:, None] % 2, INWARD * (middle - chosen), ASIDE * vectors[others].astype(np.float32)
+    )
+    return (chosen + towards).astype(np.float32), own
 
 
 def _places_of(wanted: NDArray[np.int64], found: NDArray[np.int64], missing: int) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class MultiVectorIndex:
         *,
         folder: str | Path | None = None,
         bits: Bits = 8,
+        exact: bool = False,
         strategy: Strategy = "auto",
         centroids: int = 0,
         seed: int = 0,
@@ -57,14 +59,16 @@ class MultiVectorIndex:
         """An index of n documents: unit vectors, float16 or float32, dim a multiple of 4 (of 8 for fewer bits).
 
         folder: where it is kept, in place of what is there; without one it lives in memory. bits: per dimension, 8, 4
-        or 2. strategy: how candidates are found; `stats` says what auto picked. centroids: how many; by default by
-        the number of tokens. The same input and seed give the same index.
+        or 2. exact: also keep float16 tokens, two bytes per dimension of which a search reads only those of the best
+        few documents; for recalls of 0.99 and more, and for few bits. strategy: how candidates are found; `stats` says
+        what auto picked. centroids: how many; by default by the number of tokens. The same input and seed give the
+        same index.
         Raises ValueError for keys that repeat, documents without tokens, or a dim that does not fit.
         """
         _check(keys, tokens, bits)
         if not len(keys):
             raise ValueError("an index is built from at least one document")
-        model = _learned(tokens, bits, strategy, centroids, seed, threads)
+        model = replace(_learned(tokens, bits, strategy, centroids, seed, threads), exact=exact)
         home = None if folder is None else Path(folder)
         name = ""
         if home is not None:
@@ -86,7 +90,8 @@ class MultiVectorIndex:
         def made(manifest: Manifest) -> MultiVectorIndex:
             pack = Pack(home / manifest.head["model"])
             arrays = {section: pack.checked(section) for section in pack.names}
-            return cls(manifest, home, Model.of(arrays, manifest.head["strategy"]))
+            model = Model.of(arrays, manifest.head["strategy"], bool(manifest.head.get("exact")))
+            return cls(manifest, home, model)
 
         return opened(home, KIND, made)
 
@@ -220,6 +225,7 @@ class MultiVectorIndex:
 
     def stats(self) -> IndexStats:
         tokens, size = self._tokens, self._segments.bytes
+        exact = sum(one.segment.exact.nbytes for one in self._segments.held if one.segment.exact is not None)
         detail = {
             "tokens": tokens,
             "bits": self._model.bits,
@@ -227,7 +233,8 @@ class MultiVectorIndex:
             "segments": len(self._segments.held),
             "strategy": f"{self.strategy}{' (auto)' if self._model.strategy == 'auto' else ''}",
             **{f"at recall {recall}": self._cost(recall) for recall in (0.9, RECALL, 0.99)},
-            "bytes per dimension": round(size / max(tokens * self._model.dim, 1), 3),
+            "bytes per dimension": round((size - exact) / max(tokens * self._model.dim, 1), 3),
+            "bytes of float16 tokens": exact,
             "kernels": kernels.name(),
         }
         return IndexStats(KIND, len(self), self._model.dim, size, detail)
@@ -249,7 +256,8 @@ class MultiVectorIndex:
 
 def _head(model: str, shared: Model, calibration: Calibration) -> dict[str, Any]:
     """What the manifest keeps. model: the file of what all segments share."""
-    return {"model": model, "strategy": shared.strategy, "calibration": calibration.to_json()}
+    kept = {"strategy": shared.strategy, "exact": shared.exact, "calibration": calibration.to_json()}
+    return {"model": model, **kept}
 
 
 def _learned(tokens: MultiVector, bits: Bits, strategy: Strategy, centroids: int, seed: int, threads: int) -> Model:

@@ -3,6 +3,7 @@
 1  every query token is compared with every centroid, once: one byte per pair
 2  documents are scored by their centroids (all of them, or those in the lists of the best centroids)
 3  the best `candidates` of them by MaxSim over their stored tokens
+4  the best few of those by their float16 tokens, where the index keeps them
 """
 
 from __future__ import annotations
@@ -19,9 +20,14 @@ from bowerbird.embeddings import Floats
 from bowerbird.index import kernels
 from bowerbird.index.kernels import SLOTS, Bytes, Query
 from bowerbird.index.multivector.segment import Model, Segment
+from bowerbird.index.top import top_k
 
 Rows = NDArray[np.int32]
 Mask = NDArray[np.bool_]
+
+
+RESCORED = {8: 3, 4: 5, 2: 10}
+"""Documents per hit that are scored again by float16 tokens, by the bits of the stored ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +70,33 @@ def search(
     else:
         tables = [run.table(part, model.centroids.blocks, len(model.centroids)) for part in parts(query)]
         chosen = nominate(run, segments, usable, tables, len(query), Effort(candidates, effort.probes))
-    keys, scores = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
-    for segment, rows in zip(segments, chosen, strict=True):
-        keys.append(segment.keys if rows is None else segment.keys[rows])
-        scores.append(run.maxsim(stored, segment.tokens, segment.offsets, rows))
-    return best_keys(np.concatenate(keys), np.concatenate(scores), k)
+    keys, scores, places = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)], [np.zeros((0, 2), np.int64)]
+    for number, (segment, some) in enumerate(zip(segments, chosen, strict=True)):
+        rows = np.arange(len(segment)) if some is None else some
+        keys.append(segment.keys[rows])
+        scores.append(run.maxsim(stored, segment.tokens, segment.offsets, some))
+        places.append(np.stack([np.full(len(rows), number), rows], axis=1))
+    key, score = np.concatenate(keys), np.concatenate(scores)
+    if model.exact and k:
+        best = top_k(score, RESCORED[model.bits] * k)
+        key, score = key[best], _rescored(segments, np.concatenate(places)[best], np.asarray(tokens, np.float32))
+    return best_keys(key, score, k)
+
+
+def _rescored(
+    segments: Sequence[Segment], places: NDArray[np.int64], query: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """MaxSim of documents by their float16 tokens. places: number of the segment and row, n × 2."""
+    scores = np.empty(len(places), np.float32)
+    for number, segment in enumerate(segments):
+        mine = np.flatnonzero(places[:, 0] == number)
+        if len(mine) and segment.exact is not None:
+            starts, ends = segment.offsets[places[mine, 1]], segment.offsets[places[mine, 1] + 1]
+            vectors = np.concatenate([segment.exact[a:b] for a, b in zip(starts, ends, strict=True)])
+            similar = vectors.astype(np.float32) @ query.T
+            bounds = np.cumsum(ends - starts) - (ends - starts)
+            scores[mine] = np.maximum.reduceat(similar, bounds, axis=0).sum(axis=1)
+    return scores
 
 
 def nominate(

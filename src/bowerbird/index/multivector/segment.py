@@ -4,6 +4,7 @@ keys      int64    n         what the caller calls the documents
 offsets   int64    n + 1     tokens of document d: offsets[d] … offsets[d + 1] - 1
 blocks    uint8, scales float16                    (int8 tokens, see kernels.Blocks)
 codes     uint16, residuals uint8, scales float16  (centroid and bits, see kernels.Codes)
+exact     float16  tokens × dim      what the best are scored with again; only where that was asked for
 seen      uint16, seen_offsets int64 n + 1         the different centroids of every document, for the first pass
 lists     int32, list_offsets int64                documents of every centroid; only in large segments
 """
@@ -40,14 +41,16 @@ class Model:
     codebooks: Codebooks | None = None
     table: Bytes | None = None
     strategy: Strategy = "auto"
+    exact: bool = False
+    """Whether segments keep float16 tokens, too."""
 
     def arrays(self) -> Arrays:
         return self.centroids.arrays() | ({} if self.codebooks is None else self.codebooks.arrays())
 
     @staticmethod
-    def of(arrays: Mapping[str, NDArray[Any]], strategy: Strategy) -> Model:
+    def of(arrays: Mapping[str, NDArray[Any]], strategy: Strategy, exact: bool) -> Model:
         codebooks = Codebooks.of(arrays) if "codebooks.bits" in arrays else None
-        return Model(Centroids.of(arrays), codebooks, None if codebooks is None else codebooks.table, strategy)
+        return Model(Centroids.of(arrays), codebooks, None if codebooks is None else codebooks.table, strategy, exact)
 
     @property
     def dim(self) -> int:
@@ -79,6 +82,7 @@ class Segment:
         self.codes: NDArray[np.uint16] = arrays["seen" if compact else "codes"]
         self.code_offsets: NDArray[np.int64] = arrays["seen_offsets"] if compact else self.offsets
         self.listed = "lists" in arrays
+        self.exact: NDArray[np.float16] | None = arrays.get("exact")
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -94,6 +98,8 @@ def segment_arrays(keys: NDArray[np.int64], tokens: MultiVector, model: Model, t
         nearest = model.centroids.nearest(tokens.vectors, threads)
         residuals, scales = model.codebooks.encode(tokens.vectors, nearest)
         stored = {"residuals": residuals, "scales": scales, "codes": nearest.astype(np.uint16)}
+    if model.exact:
+        stored["exact"] = tokens.vectors.astype(np.float16)
     arrays = {"keys": keys.astype(np.int64), "offsets": tokens.offsets.astype(np.int64), **stored}
     return _with_codes(arrays, nearest.astype(np.uint16), model)
 
@@ -120,12 +126,14 @@ def document_codes(codes: NDArray[np.uint16], offsets: NDArray[np.int64]) -> NDA
 
 def merged_arrays(parts: Sequence[tuple[Segment, NDArray[np.bool_]]], model: Model) -> Arrays:
     """The living documents of some segments as one segment."""
-    keys, lengths, scales, codes, values, residuals = [], [], [], [], [], []
+    keys, lengths, scales, codes, values, residuals, exact = [], [], [], [], [], [], []
     for segment, alive in parts:
         token_alive = np.repeat(alive, np.diff(segment.offsets))
         keys.append(segment.keys[alive])
         lengths.append(np.diff(segment.offsets)[alive])
         scales.append(segment.tokens.scales[: len(token_alive)][token_alive])
+        if segment.exact is not None:
+            exact.append(segment.exact[token_alive])
         if isinstance(segment.tokens, Blocks):
             values.append(segment.tokens.rows(0, len(token_alive))[token_alive])
             codes.append(_spread(segment, alive))
@@ -134,6 +142,8 @@ def merged_arrays(parts: Sequence[tuple[Segment, NDArray[np.bool_]]], model: Mod
             codes.append((segment.tokens.codes[token_alive], lengths[-1]))
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
     arrays: Arrays = {"keys": np.concatenate(keys), "offsets": offsets}
+    if exact:
+        arrays["exact"] = np.concatenate(exact)
     found = np.concatenate([part for part, _ in codes])
     if values:
         blocks = Blocks.of(np.concatenate(values), np.concatenate(scales))
