@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bowerbird.papers.page import Run
-from bowerbird.papers.weimocir import Change, Composed, Surface, changes, composed_emoji
+from bowerbird.papers.weimocir import Composed, Surface, composed_emoji
 from tests.shared import shared
 
 
@@ -59,14 +59,6 @@ def test_captions_that_an_item_lacks_do_not_count() -> None:
     gone[:, 1] = 0
     alone = replace(task, captions=task.captions[:, :1])
     np.testing.assert_allclose(replace(task, captions=gone).told(0.5), alone.told(0.5), atol=1e-6)
-
-
-def test_a_change_is_mined_from_captions_that_differ_in_one_place() -> None:
-    captions = [["A black dog runs on sand .", "Sea ."], ["A white cat runs on sand ."], ["A black dog ran on sand ."]]
-    found = {(change.reference, change.target): change for change in changes(captions)}
-    assert found[0, 1] == Change(0, 1, frozenset({1}), "black dog", "white cat", frozenset({(0, 0), (1, 0)}))
-    assert found[0, 1].text == "white cat instead of black dog"
-    assert set(found) == {(0, 1), (1, 0), (0, 2), (2, 0)}
 
 
 def _systems(task: Composed) -> dict[str, np.ndarray]:

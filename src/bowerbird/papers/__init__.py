@@ -12,7 +12,7 @@ from importlib import import_module
 from bowerbird.errors import BowerbirdError
 from bowerbird.papers.page import Page
 
-OTHERS = frozenset({"page", "table", "measured"})
+OTHERS = frozenset({"page", "table", "measured", "taxonomy"})
 
 
 def names() -> list[str]:

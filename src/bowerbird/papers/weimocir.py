@@ -12,12 +12,9 @@ keywords and tags of emoji. alpha and beta are chosen on one half of the queries
 from __future__ import annotations
 
 import json
-import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import permutations, product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,8 +23,8 @@ from numpy.typing import NDArray
 
 from bowerbird.encoders import lite
 from bowerbird.encoders.lite import unit
+from bowerbird.evaluate.changes import changes
 from bowerbird.evaluate.vectors import item_vectors, text_vectors
-from bowerbird.index.function_words import function_words
 from bowerbird.items import Image
 from bowerbird.papers.page import Check, Figure, Page, Report, Run
 from bowerbird.pipeline.compose import weighted
@@ -293,23 +290,6 @@ def composed_emoji(asked: Sequence[Mapping[str, str]], entries: Sequence[Mapping
 # --- photos: two captions that differ in one place
 
 
-@dataclass(frozen=True)
-class Change:
-    """A photo whose caption, with `old` replaced by `new`, is a caption of others."""
-
-    reference: int
-    target: int
-    targets: frozenset[int]
-    old: str
-    new: str
-    used: frozenset[tuple[int, int]]
-    """Photo and number of each caption that says so."""
-
-    @property
-    def text(self) -> str:
-        return f"{self.new} instead of {self.old}"
-
-
 def photos(run: Run) -> Composed:
     folder = run.folder("images/flickr8k-ml")
     every = _lines(folder / "items.jsonl")
@@ -333,36 +313,6 @@ def photos(run: Run) -> Composed:
     held = _held(reference, target, run.seed)
     words = _words([change.text for change in asked])
     return Composed(gallery[reference], words, gallery, captions, reference, target, targets, held)
-
-
-def changes(captions: Sequence[Sequence[str]], longest: int = 2) -> list[Change]:
-    """Captions of different photos, equal but for at most `longest` words in one place; one per pair of photos.
-
-    Both sides must say something (a word that is no function word) and share no stem of four letters.
-    """
-    said: dict[tuple[str, ...], dict[str, set[tuple[int, int]]]] = defaultdict(lambda: defaultdict(set))
-    for photo, texts in enumerate(captions):
-        for number, text in enumerate(texts):
-            words = re.findall(r"[a-z']+", text.lower())
-            for start, length in product(range(len(words)), range(1, longest + 1)):
-                rest = (*words[:start], "*", *words[start + length :])
-                if start + length <= len(words) and len(rest) > 4:
-                    said[rest][" ".join(words[start : start + length])].add((photo, number))
-    found: dict[tuple[int, int], Change] = {}
-    for _, variants in sorted(said.items()):
-        for old, new in permutations(sorted(variants), 2):
-            if not _differ(old, new):
-                continue
-            answers = frozenset(photo for photo, _ in variants[new])
-            for photo in sorted({photo for photo, _ in variants[old]} - answers):
-                used = frozenset({*variants[new], *(one for one in variants[old] if one[0] == photo)})
-                found.setdefault((photo, min(answers)), Change(photo, min(answers), answers, old, new, used))
-    return list(found.values())
-
-
-def _differ(old: str, new: str) -> bool:
-    sides = [{word[:4] for word in side.split() if word not in function_words("en")} for side in (old, new)]
-    return bool(sides[0] and sides[1] and not sides[0] & sides[1])
 
 
 # --- what both share
