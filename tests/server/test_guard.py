@@ -12,11 +12,13 @@ import pytest
 import bowerbird
 from bowerbird.errors import BowerbirdError
 from bowerbird.server.guard import Access
+from bowerbird.server.names import encoder_name
 from bowerbird.server.run import access_for
 from tests.server.serving import Server, found, serving
-from tests.server.test_rest import problem
+from tests.server.test_rest import problem, read_events
 
 TOKEN = "a-token-of-some-length"
+ABSENT = "http://127.0.0.1:9"
 
 
 @pytest.mark.parametrize(
@@ -74,9 +76,10 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def guarded(shelf: Path) -> Iterator[Server]:
-    """A server that asks for a token."""
+    """A server that asks for a token, and whose language model is not there."""
     bowerbird.open(shelf.parent / "library").add(shelf)
-    with serving(shelf.parent / "library", env={"BOWERBIRD_TOKEN": TOKEN}) as running:
+    model = ("--chat", f"{ABSENT}/v1", "--model", "absent")
+    with serving(shelf.parent / "library", *model, env={"BOWERBIRD_TOKEN": TOKEN}) as running:
         yield running
 
 
@@ -106,6 +109,26 @@ def test_traversal_finds_nothing(server: Server, path: str) -> None:
     assert reply.split()[1] in (b"404", b"422"), reply[:200]
     assert b"root:" not in reply
     assert b"import" not in reply
+
+
+def test_a_language_model_that_is_not_there_ends_an_answer_with_a_problem(guarded: Server) -> None:
+    with guarded.client(headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+        assert client.get("/v1/collections").json()["collections"][0]["can_answer"]
+        reply = client.post("/v1/ask", json={"question": "Which penguins are kept?"})
+        ((name, said),) = read_events(iter(reply.text.splitlines()))
+        assert (name, said["status"]) == ("error", 502)
+        assert ABSENT not in reply.text
+
+
+@pytest.mark.parametrize(
+    ("spec", "shown"),
+    [("e5", "e5"), ("http:http://10.0.0.7:8080/v1#bge-m3", "http:bge-m3"),
+     ("clip:openai/clip-vit-base-patch32", "clip:openai/clip-vit-base-patch32")],
+)  # fmt: skip
+def test_encoders_are_named_without_their_place(spec: str, shown: str, tmp_path: Path) -> None:
+    assert encoder_name(spec) == shown
+    (tmp_path / "tuned").mkdir()
+    assert encoder_name(f"clip:{tmp_path}/tuned/") == "clip:tuned"
 
 
 def test_files_that_changed_or_became_links_are_not_sent(guarded: Server, shelf: Path) -> None:

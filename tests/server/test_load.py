@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import bowerbird
-from tests.server.serving import Server, finished, serving, upload
+from tests.server.serving import PATIENCE, Server, finished, serving, upload
 
 SEARCHES = 200
 FILES = 60
 
 
 def test_searches_during_an_ingest_lose_and_corrupt_nothing(copy: Path) -> None:
-    with serving(copy) as server:
+    with serving(copy, f"answer_seconds={PATIENCE}", module="tests.server.limited", before=()) as server:
         stop = threading.Event()
         jobs: list[str] = []
         writer = threading.Thread(target=add_files, args=(server, jobs, stop))
@@ -25,7 +25,7 @@ def test_searches_during_an_ingest_lose_and_corrupt_nothing(copy: Path) -> None:
         writer.join()
         assert all(right)
         with server.client() as client:
-            states = [file["state"] for job in jobs for file in finished(client, job, 120)["files"]]
+            states = [file["state"] for job in jobs for file in finished(client, job)["files"]]
             assert states == ["stored"] * len(jobs) * 5
     library = bowerbird.open(copy)
     assert not library.collection.verify().problems

@@ -18,7 +18,7 @@ from mcp_types import CallToolResult, ImageContent, TextContent
 from PIL import Image as pil
 
 from tests.server.conftest import VALVES, no_path_of_the_disk
-from tests.server.serving import ROOT, serving
+from tests.server.serving import PATIENCE, ROOT, serving
 
 READING = {"search", "ask", "get_item", "get_page_image", "list_sources"}
 
@@ -29,7 +29,7 @@ def over_stdio(work: Callable[[Client], Awaitable[None]], library: Path, *option
 
 
 async def used(server: Any, work: Callable[[Client], Awaitable[None]]) -> None:
-    async with Client(server, read_timeout_seconds=60) as client:
+    async with Client(server, read_timeout_seconds=PATIENCE) as client:
         await work(client)
 
 
@@ -47,9 +47,10 @@ def pictures(result: CallToolResult) -> list[Any]:
 
 
 async def read_everything(client: Client) -> None:
-    offered = (await client.list_tools()).tools
-    assert {tool.name for tool in offered} == READING
-    assert all(tool.description and tool.annotations and tool.annotations.read_only_hint for tool in offered)
+    for tool in (await client.list_tools()).tools:
+        assert tool.description
+        assert tool.annotations
+        assert tool.annotations.read_only_hint or tool.name == "add"
     result = await client.call_tool("search", {"query": "valves of the heart", "k": 3})
     hit = texts(result)[0]
     assert (hit["source"], hit["locator"]["page"]) == ("heart.pdf", 1)
@@ -74,19 +75,21 @@ async def read_everything(client: Client) -> None:
         assert no_path_of_the_disk(str(refused.content))
 
 
-def test_tools_over_stdio(library: Path) -> None:
-    over_stdio(read_everything, library)
-
-
 def test_tools_over_http(library: Path) -> None:
+    """`add` is not among them."""
+
+    async def read(client: Client) -> None:
+        assert {tool.name for tool in (await client.list_tools()).tools} == READING
+        await read_everything(client)
+
     with serving(library, "--http", before=("mcp",)) as server:
-        asyncio.run(used(f"{server.url}/mcp", read_everything))
+        asyncio.run(used(f"{server.url}/mcp", read))
         message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
         for headers in ({"Host": "rebound.example"}, {"Origin": "http://evil.example"}):
             assert httpx.post(f"{server.url}/mcp", json=message, headers=headers).status_code in (400, 403)
 
 
-def test_add_takes_files_of_one_folder_only(copy: Path, tmp_path: Path) -> None:
+def test_tools_over_stdio_and_add_takes_files_of_one_folder_only(copy: Path, tmp_path: Path) -> None:
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     (shelf / "walrus.txt").write_text("Walruses have tusks.")
@@ -94,7 +97,10 @@ def test_add_takes_files_of_one_folder_only(copy: Path, tmp_path: Path) -> None:
     (shelf / "link.txt").symlink_to(tmp_path / "secret.txt")
 
     async def add(client: Client) -> None:
-        assert {tool.name for tool in (await client.list_tools()).tools} == READING | {"add"}
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert set(tools) == READING | {"add"}
+        assert not tools["add"].annotations.read_only_hint
+        await read_everything(client)
         for outside in ("../secret.txt", str(tmp_path / "secret.txt"), "link.txt", "absent.txt"):
             assert (await client.call_tool("add", {"path": outside})).is_error, outside
         (report,) = texts(await client.call_tool("add", {"path": "."}))

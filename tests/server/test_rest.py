@@ -12,10 +12,11 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from openai import OpenAI, UnprocessableEntityError
 from PIL import Image as pil
 
 from tests.server.conftest import VALVES, no_path_of_the_disk
-from tests.server.serving import ROOT, Server, finished, found, upload
+from tests.server.serving import PATIENCE, ROOT, Server, finished, found, upload
 
 PHOTO = ROOT / "examples" / "photos" / "photo-01.jpg"
 
@@ -63,6 +64,21 @@ def test_search_by_picture_in_both_forms(client: httpx.Client) -> None:
 def test_search_by_clip_sees_its_pictures(client: httpx.Client) -> None:
     clip = client.post("/v1/search", files={"video": short_film(PHOTO)}, data={"k": "1", "modalities": "image"})
     assert clip.json()["hits"][0]["source"] == "photo-01.jpg"
+
+
+def test_search_by_everything_at_once_in_both_forms(client: httpx.Client) -> None:
+    asked = {"images": PHOTO.read_bytes(), "video": short_film(PHOTO)}
+    words = {"text": "the same picture", "instruction": "Find a photo.", "modalities": "image", "k": "1"}
+    form = client.post("/v1/search", files=asked, data=words).json()["hits"]
+    encoded = {name: [base64.b64encode(content).decode()] for name, content in asked.items()}
+    as_json = client.post("/v1/search", json={**words, **encoded, "modalities": ["image"], "k": 1}).json()["hits"]
+    assert form[0]["source"] == "photo-01.jpg"
+    assert form == as_json
+
+
+def test_a_sound_without_words_says_what_it_needs(client: httpx.Client) -> None:
+    sound = (ROOT / "examples" / "sounds" / "bell.oga").read_bytes()
+    assert "no words were recognised in the clip" in problem(client.post("/v1/search", files={"audio": sound}), 422)
 
 
 def short_film(photo: Path, seconds: int = 1) -> bytes:
@@ -186,6 +202,7 @@ def test_upload_search_and_remove(client: httpx.Client) -> None:
     done = finished(client, job["id"])
     good, bad = done["files"]
     assert (good["state"], bad["state"]) == ("stored", "failed")
+    assert done["items"] == good["items"] > bad["items"] == 0
     assert no_path_of_the_disk(json.dumps(done))
     assert "broken PDF" in bad["reason"]
     hit = found(client, "zebra stripes", k=1)[0]
@@ -210,6 +227,19 @@ def test_embeddings_in_the_shape_of_openai(client: httpx.Client) -> None:
     scores = vectors @ np.array(query["data"][0]["embedding"])
     assert scores[0] > scores[1]
     assert "no 'gpt'" in problem(client.post("/v1/embeddings", json={**asked, "model": "gpt"}), 422)
+    assert "have 384" in problem(client.post("/v1/embeddings", json={**asked, "dimensions": 8}), 422)
+
+
+def test_the_official_client_of_openai_gets_embeddings(server: Server, client: httpx.Client) -> None:
+    texts = ["salmon swim upstream", "apples are red"]
+    plain = client.post("/v1/embeddings", json={"input": texts}).json()
+    official = OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=PATIENCE)
+    found = official.embeddings.create(input=texts, model="text")
+    assert np.allclose([row.embedding for row in found.data], [row["embedding"] for row in plain["data"]], atol=1e-6)
+    assert found.usage.total_tokens == plain["usage"]["total_tokens"] > 4
+    with pytest.raises(UnprocessableEntityError) as refused:
+        official.embeddings.create(input="salmon", model="gpt")
+    assert "no 'gpt' here" in refused.value.response.json()["detail"]
 
 
 def test_rerank_in_the_shape_of_cohere(client: httpx.Client) -> None:

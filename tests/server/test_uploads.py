@@ -5,18 +5,21 @@ from __future__ import annotations
 import io
 import json
 import signal
+import socket
 import threading
+import time
 import zipfile
 import zlib
 from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image as pil
 
 import bowerbird
 from bowerbird.server.uploads import safe_name
 from tests.server.conftest import no_path_of_the_disk
-from tests.server.serving import ROOT, Server, finished, found, serving, upload
+from tests.server.serving import PATIENCE, ROOT, Server, finished, found, serving, upload
 from tests.server.test_rest import problem
 
 PHOTO = (ROOT / "examples" / "photos" / "photo-02.jpg").read_bytes()
@@ -59,7 +62,7 @@ POLYGLOTS = {
 def test_hostile_files_fail_alone_with_a_reason(server: Server) -> None:
     with server.client() as client:
         job = upload(client, {**HOSTILE, "good.txt": b"Ostriches bury their heads."})
-        done = finished(client, job["id"], 120)
+        done = finished(client, job["id"])
         states = {file["name"]: file["state"] for file in done["files"]}
         assert states == {**dict.fromkeys(HOSTILE, "failed"), "good.txt": "stored"}
         assert all(file["reason"] for file in done["files"] if file["state"] == "failed")
@@ -78,6 +81,30 @@ def test_polyglots_are_sent_as_what_they_are_and_run_nowhere(server: Server) -> 
         for reply in (picture, page):
             assert reply.headers["x-content-type-options"] == "nosniff"
             assert "sandbox" in reply.headers["content-security-policy"]
+
+
+def test_uploads_reach_no_file_but_themselves(server: Server, tmp_path: Path) -> None:
+    """A page, a drawing and a playlist that name pictures and sounds of the server's disk get none of them."""
+    own = {"secret.jpg": PHOTO, "secret.oga": (ROOT / "examples" / "sounds" / "bell.oga").read_bytes()}
+    for name, content in own.items():
+        (tmp_path / name).write_bytes(content)
+    addresses = [f"{tmp_path}/secret.jpg", f"file://{tmp_path}/secret.jpg", "../../../secret.jpg", "//127.0.0.1/x.jpg"]
+    pictures = "".join(f'<img src="{address}" alt="">' for address in addresses)
+    drawn = "".join(f'<image href="{address}" width="90" height="90"/>' for address in addresses[:3])
+    sent = {
+        "reaching.html": f"<!doctype html><title>Reaching</title><p>Herons wade.{pictures}".encode(),
+        "reaching.svg": f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 90">{drawn}</svg>'.encode(),
+        "reaching.m3u8": f"#EXTM3U\n#EXTINF:1,\nfile://{tmp_path}/secret.oga\n#EXT-X-ENDLIST\n".encode(),
+    }
+    with server.client() as client:
+        page, drawing, playlist = finished(client, upload(client, sent)["id"])["files"]
+        assert page["items"] == 2  # the page and its passage: no figure
+        assert pil.open(io.BytesIO(client.get(f"/v1/items/{drawing['item']}/page.png").content)).convert(
+            "L"
+        ).getextrema() == (255, 255)
+        assert client.get(f"/v1/items/{playlist['item']}").json()["kind"] == "document"  # plain text, never played
+        listed = client.get("/v1/items", params={"limit": 1000}).json()["files"]
+        assert [file["items"] for file in listed if file["source"].endswith("reaching.m3u8")] == [2]
 
 
 def test_hostile_pictures_and_clips_in_queries(server: Server) -> None:
@@ -157,14 +184,35 @@ def test_kill_during_uploads_loses_nothing_acknowledged(copy: Path) -> None:
         assert not list((copy / "uploads" / ".incoming").iterdir())
 
 
-def test_a_server_that_is_told_to_end_journals_what_is_left(copy: Path) -> None:
+def test_a_server_that_is_told_to_end_finishes_requests_and_journals_what_is_left(copy: Path) -> None:
     with serving(copy) as server, server.client() as client:
         content = {f"{number}.txt": f"Note {number} of thing{number}.".encode() for number in range(40)}
         job = upload(client, content)["id"]
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(30) in (0, -signal.SIGTERM)
+        body = b'{"text": "salmon", "k": 1}'
+        head = "POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as link:
+            link.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:9])
+            while "bowerbird_open_requests 2.0" not in client.get("/metrics").text:  # that one, and this
+                pass
+            server.process.send_signal(signal.SIGTERM)
+            wait_until_refused(server)
+            link.sendall(body[9:])
+            reply = b"".join(iter(lambda: link.recv(65536), b""))
+        assert reply.startswith(b"HTTP/1.1 200 ")
+        assert b"salmon.txt" in reply
+        assert server.process.wait(PATIENCE) in (0, -signal.SIGTERM)
     with serving(copy) as again, again.client() as client:
         assert {file["state"] for file in finished(client, job)["files"]} == {"stored"}
+
+
+def wait_until_refused(server: Server) -> None:
+    """Until the server takes no more connections."""
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", server.port), PATIENCE).close()
+            time.sleep(0.02)
+        except ConnectionRefusedError:
+            return
 
 
 def test_aborted_uploads_leave_nothing(server: Server) -> None:
