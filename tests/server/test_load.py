@@ -6,6 +6,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
+
 import bowerbird
 from tests.server.serving import PATIENCE, Server, finished, serving, upload
 
@@ -19,8 +21,9 @@ def test_searches_during_an_ingest_lose_and_corrupt_nothing(copy: Path) -> None:
         jobs: list[str] = []
         writer = threading.Thread(target=add_files, args=(server, jobs, stop))
         writer.start()
-        with ThreadPoolExecutor(SEARCHES) as pool:
-            right = list(pool.map(lambda number: is_found(server, number), range(SEARCHES)))
+        at_once = httpx.Limits(max_connections=SEARCHES)
+        with ThreadPoolExecutor(SEARCHES) as pool, server.client(limits=at_once) as client:
+            right = list(pool.map(lambda number: is_found(client, number), range(SEARCHES)))
         stop.set()
         writer.join()
         assert all(right)
@@ -45,10 +48,9 @@ def add_files(server: Server, jobs: list[str], stop: threading.Event) -> None:
                 return
 
 
-def is_found(server: Server, number: int) -> bool:
+def is_found(client: httpx.Client, number: int) -> bool:
     """A search for what was there before, in one of several ways."""
     words, source = [("salmon swim upstream", "salmon.txt"), ("valves of the heart", "heart.pdf"),
                      ("rain in Lisbon", "rain.csv")][number % 3]  # fmt: skip
-    with server.client() as client:
-        reply = client.post("/v1/search", json={"text": words, "k": 5})
+    reply = client.post("/v1/search", json={"text": words, "k": 5})
     return reply.status_code == 200 and reply.json()["hits"][0]["source"] == source

@@ -17,7 +17,9 @@ from bowerbird.server.jobs import Jobs
 from bowerbird.server.limits import Limits
 from bowerbird.server.metrics import Measured, Metrics
 from bowerbird.server.page import router as page
-from bowerbird.server.routes import collection, items, models, search
+from bowerbird.server.routes import collection, items, models
+from bowerbird.server.routes import search as search_routes
+from bowerbird.server.searches import searches
 from bowerbird.server.served import open_served
 from bowerbird.server.services import Services
 from bowerbird.server.uploads import Uploads
@@ -58,7 +60,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    for router in (page, search.router, items.router, collection.router, models.router):
+    for router in (page, search_routes.router, items.router, collection.router, models.router):
         app.include_router(router)
     problems.install(app)
     app.add_middleware(Measured, metrics=metrics)
@@ -71,20 +73,23 @@ def start(folder: Path, limits: Limits, metrics: Metrics, chat: Chat | None) -> 
     """Open the library; go on with uploads that an earlier server acknowledged."""
     served = open_served(folder, limits, chat)
     uploads = Uploads(served.folder, limits.free_disk)
-    work = Work("search", limits.threads, limits.waiting, limits.answer_seconds)
+    search = searches(served, limits)
+    work = Work("work", limits.threads, limits.waiting, limits.answer_seconds)
+    answers = Work("answer", limits.answers, limits.waiting, limits.model_seconds)
     heavy = Work("heavy", limits.threads, HEAVY_WAITING, limits.answer_seconds)
     jobs = Jobs(served, uploads)
     metrics.gauge("items", "Items that searches see.", lambda: float(len(served.reader.snapshot)))
     metrics.gauge("waiting_jobs", "Uploads that wait to be indexed.", lambda: float(jobs.waiting))
-    metrics.gauge("pending_work", "Searches that wait or run.", lambda: float(work.pending))
-    return Services(served, limits, uploads, jobs, metrics, work, heavy)
+    metrics.gauge("pending_work", "Requests that wait or run.", lambda: float(work.pending))
+    metrics.gauge("pending_searches", "Searches that wait, and batches that run.", lambda: float(search.pending))
+    return Services(served, limits, uploads, jobs, metrics, search, work, answers, heavy)
 
 
 def stop(services: Services) -> None:
     """End at a point from which the next start goes on."""
     services.jobs.stop()
-    services.work.stop()
-    services.heavy.stop()
+    for work in (services.search, services.work, services.answers, services.heavy):
+        work.stop()
     services.served.stop()
 
 

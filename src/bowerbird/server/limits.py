@@ -34,11 +34,15 @@ class Limits:
     free_disk: int = 512 * MIB
     """Left free on the library's disk by uploads."""
     threads: int = max(2, os.cpu_count() or 1)
-    """Searches that run at once; more would only wait for each other."""
+    """Batches of searches, and look-ups, that run at once; more would only wait for each other."""
+    answers: int = 8
+    """Answers that are written at once."""
     waiting: int = 256
     """Requests that wait for a thread; further ones are told to come back (429)."""
     answer_seconds: float = 60.0
     """Until a request that waits or works is given up (503)."""
+    model_seconds: float = 300.0
+    """The same for answers, which a language model may write."""
     head_seconds: float = 10.0
     """Until the head of a request must be whole."""
     body_seconds: float = 20.0

@@ -11,6 +11,7 @@ from bowerbird.collection.ingest import THUMBNAIL_SIDE
 from bowerbird.items import Image, Query, Text
 from bowerbird.library import Library
 from bowerbird.pipeline.hits import show_hits
+from bowerbird.server.names import Names
 
 POLL_SECONDS = 2.0
 """Between looks for what other processes have committed."""
@@ -20,7 +21,12 @@ log = logging.getLogger("bowerbird.server")
 
 
 class Reader:
-    """`snapshot` is never older than the last `refresh`, and never one whose indexes are still to be built."""
+    """`snapshot` is never older than the last `refresh`, and never one whose indexes are still to be built.
+
+    names: how its sources are shown to clients.
+    """
+
+    names: Names
 
     def __init__(self, library: Library) -> None:
         self._library = library
@@ -46,6 +52,9 @@ class Reader:
         if snapshot is not getattr(self, "snapshot", None) and len(snapshot):
             queries = [Query((Text("warm up"),)), Query((_blank(),))]
             show_hits(snapshot, self._library.rank(queries, 1, snapshot=snapshot))
+        if snapshot is not getattr(self, "snapshot", None):
+            sources = {source for (source,) in snapshot.columns("source")}
+            self.names = Names.of(self._library.collection.folder, sources)
         return snapshot
 
     def _follow(self) -> None:

@@ -61,16 +61,11 @@ class Served:
         self.reader = Reader(library)
         self._sources = Sources()
         self._pages = _Pages()
-        self._names: tuple[int, Names] | None = None
 
     @property
     def names(self) -> Names:
         """How the sources of the shown version are named to clients."""
-        snapshot = self.reader.snapshot
-        if self._names is None or self._names[0] != snapshot.version:
-            sources = {source for (source,) in snapshot.columns("source")}
-            self._names = (snapshot.version, Names.of(self.folder, sources))
-        return self._names[1]
+        return self.reader.names
 
     @property
     def inputs(self) -> frozenset[Input]:

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from bowerbird.server.jobs import Jobs
 from bowerbird.server.limits import Limits
 from bowerbird.server.metrics import Metrics
+from bowerbird.server.searches import Searches
 from bowerbird.server.served import Served
 from bowerbird.server.uploads import Uploads
 from bowerbird.server.work import Work
@@ -24,13 +25,16 @@ class Services:
     uploads: Uploads
     jobs: Jobs
     metrics: Metrics
+    search: Searches
     work: Work
-    """Searches, answers and look-ups."""
+    """Reading of queries, and look-ups."""
+    answers: Work
+    """Answers, which may wait long for a language model."""
     heavy: Work
     """Pages to draw, files to store: slow work that must not stand before searches."""
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:
     found: Services = request.app.state.services
     return found
 

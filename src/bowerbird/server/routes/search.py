@@ -12,11 +12,12 @@ from starlette.datastructures import UploadFile
 from starlette.responses import StreamingResponse
 
 from bowerbird.items import Query
-from bowerbird.pipeline.results import Answer
+from bowerbird.pipeline.results import Answer, Results
 from bowerbird.server.present import citation_json, hit_json
 from bowerbird.server.problems import Refused, documented, told
 from bowerbird.server.queries import Medium, ask_query, search_query
 from bowerbird.server.schemas import AskRequest, SearchReply, SearchRequest
+from bowerbird.server.searches import Way
 from bowerbird.server.services import In, Services
 
 router = APIRouter(prefix="/v1", tags=["search"], responses=documented(400, 401, 403, 408, 413, 422, 429, 503))
@@ -47,7 +48,9 @@ async def search(request: Request, of: In) -> dict[str, Any]:
     As JSON, media are base64 or data: URLs; as a form, they are files.
     """
     asked, media = await _read_search(request, of)
-    return await of.work(_search, asked, media, of)
+    query = await of.work(search_query, asked, media, of.served)
+    version, results = await of.search(Way(asked.k, asked.pipeline, asked.group), query)
+    return await of.work(_reply, asked, version, results, of)
 
 
 async def _read_search(request: Request, of: Services) -> tuple[SearchRequest, list[tuple[Medium, bytes]]]:
@@ -67,9 +70,7 @@ async def _read_search(request: Request, of: Services) -> tuple[SearchRequest, l
     return SearchRequest.model_validate({name: value for name, value in words.items() if name not in MEDIA}), media
 
 
-def _search(asked: SearchRequest, media: list[tuple[Medium, bytes]], of: Services) -> dict[str, Any]:
-    query = search_query(asked, media, of.served)
-    version, (results,) = of.served.search([query], asked.k, asked.pipeline, asked.group)
+def _reply(asked: SearchRequest, version: int, results: Results, of: Services) -> dict[str, Any]:
     return {
         "query": asked.text,
         "took_ms": round(results.took_ms, 1),
@@ -128,7 +129,7 @@ async def _events(query: Query, k: int, of: Services) -> AsyncIterator[str]:
 
     async def answered() -> Answer:
         try:
-            return await of.work(of.served.ask, query, k, show)
+            return await of.answers(of.served.ask, query, k, show)
         finally:
             pieces.put_nowait(None)
 
