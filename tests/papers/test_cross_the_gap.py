@@ -68,6 +68,24 @@ def test_real_words_through_the_hook_are_those_words() -> None:
     torch.testing.assert_close(pair.picture.from_patches(pair.picture.patch(patches)), pair.picture(patches))
 
 
+def test_a_page_is_made_of_two_pairs_of_towers() -> None:
+    emoji, pair = small()
+    from bowerbird.papers.cross_the_gap import experiment
+
+    found = {name: experiment.Found() for name in ("gap", "no gap")}
+    experiment.measure(found["gap"], pair, emoji, np.arange(COUNT), 0)
+    found["no gap"] = found["gap"]
+    value = {(figure.method, figure.measure): figure.value for figure in experiment._figures("gap", found["gap"])}
+    assert (
+        value["gap: OTI", "mAP pictures by picture"] > value["gap: pseudo-tokens not sought", "mAP pictures by picture"]
+    )
+    assert value["gap: OVI", "mAP texts by text"] > value["gap: pseudo-patches not sought", "mAP texts by text"]
+    seen = {check.says: check.seen for check in experiment._checks(found)}
+    assert seen["pseudo-tokens come nearer to a picture than any real text does"]
+    assert not seen["a low temperature keeps modalities apart"]  # the two are the same pair here
+    assert not seen["OTI gains more with a gap than without"]
+
+
 def test_average_precision_leaves_the_query_out() -> None:
     pytest.importorskip("torch")
     from bowerbird.papers.cross_the_gap.experiment import precision

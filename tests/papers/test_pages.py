@@ -16,7 +16,7 @@ from bowerbird import papers
 from bowerbird.errors import BowerbirdError
 from bowerbird.papers.measured import Measured, write
 from bowerbird.papers.measured import _read as read
-from bowerbird.papers.page import Check, Figure, Report, Run
+from bowerbird.papers.page import Check, Figure, Report, Run, certain
 from bowerbird.papers.table import markdown
 
 
@@ -41,6 +41,12 @@ def test_the_interval_of_a_figure_holds_its_mean_and_narrows_with_more_values() 
     assert many.high - many.low < (few.high - few.low) / 5
     with pytest.raises(ValueError, match="no values"):
         Figure.over("ours", "m", "R@1", np.zeros(0))
+
+
+def test_a_gain_is_certain_where_its_interval_is_above_zero() -> None:
+    noise = np.random.default_rng(0).standard_normal(200)
+    assert certain(noise + 0.5)
+    assert not certain(noise - noise.mean())
 
 
 def test_what_was_measured_can_be_written_and_read(tmp_path: Path) -> None:

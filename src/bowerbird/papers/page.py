@@ -51,6 +51,11 @@ class Check:
     seen: bool
 
 
+def certain(gains: NDArray[Any]) -> bool:
+    """Whether the 95 % bootstrap interval of the mean gain lies above zero; gains: one number per query."""
+    return bool(bootstrap(np.asarray(gains, np.float64)[:, None])[0, 0] > 0)
+
+
 @dataclass(frozen=True)
 class Report:
     """What one reproduction measured. data: the sets it ran on, with their sizes. notes: what a reader must know."""
