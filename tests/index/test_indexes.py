@@ -268,6 +268,117 @@ def test_bad_input_is_refused(kind: Kind) -> None:
     assert len(index) == 3
 
 
+def half(kind: Kind) -> Any:
+    """Three vectors of half the size."""
+    vectors = kind.draw(3, 0)
+    if isinstance(vectors, Binary):
+        return Binary(vectors.codes[:, :4])
+    if isinstance(vectors, Dense):
+        return Dense(vectors.vectors[:, :4])
+    return MultiVector(vectors.vectors[:, :4], vectors.offsets)
+
+
+def broken(kind: Kind) -> Any:
+    """Three vectors, one with a value that is no number."""
+    vectors = kind.draw(3, 0)
+    vectors.vectors[-1, 2] = np.nan
+    return vectors
+
+
+def test_vectors_that_do_not_fit_are_refused(kind: Kind) -> None:
+    index = kind.index.build(np.arange(3), kind.draw(3, 0))
+    with pytest.raises(ValueError, match=r"4 dimensions|32 bits"):
+        index.add(np.arange(3), half(kind))
+    with pytest.raises(ValueError, match=r"queries have (4 dimensions|32 bits)"):
+        index.search(half(kind), 2)
+    index.add(np.zeros(0, np.int64), kind.rows(kind.draw(3, 0), np.zeros(0, np.int64)))  # nothing to add is no error
+    assert index.remove(np.zeros(0, np.int64)) == 0
+    assert index.search(kind.rows(kind.draw(3, 0), np.zeros(0, np.int64)), 2).keys.shape == (0, 2)
+    assert sorted(index.keys.tolist()) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["dense", "multi-vector", "two-stage"])
+def test_values_that_are_no_numbers_are_refused_or_not_found(name: str) -> None:
+    kind = KINDS[name]
+    index = kind.index.build(np.arange(3), kind.draw(3, 0))
+    with pytest.raises(ValueError, match="query 2 of the batch has a value that is no number"):
+        index.search(broken(kind), 2)
+    if name == "dense":  # kept, as other vectors of an addition may be fine
+        index.add(np.array([7, 8, 9]), broken(kind))
+        assert set(index.search(kind.draw(2, 1), 9).keys.ravel().tolist()) == {-1, 0, 1, 2, 7, 8}
+    else:
+        with pytest.raises(ValueError, match="document 9 has a token with a value that is no number; leave it out"):
+            index.add(np.array([7, 8, 9]), broken(kind))
+        assert len(index) == 3
+
+
+@pytest.mark.parametrize("name", ["multi-vector", "two-stage"])
+def test_ragged_sets_that_overlap_are_refused(name: str) -> None:
+    vectors = np.ones((8, 8), np.float32)
+    for offsets in ([0, 5, 3, 8], [2, 4, 6, 8]):
+        with pytest.raises(ValueError, match=r"begin at 0 and never fall; MultiVector\.of"):
+            KINDS[name].index.build(np.arange(3), MultiVector(vectors, np.array(offsets)))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits the size of files as POSIX does")
+def test_a_full_disk_leaves_the_index_as_it_was(kind: Kind, tmp_path: Path) -> None:
+    import resource
+
+    index, model = filled(kind, tmp_path)
+    queries, fresh = kind.draw(ASKED, 5), kind.rows(model.vectors, np.arange(200, 300))
+    model.check(index, queries, 20)  # what is compiled for the first search is written, too
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (512, hard))  # every file ends after 512 bytes
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            index.add(np.arange(200, 300), fresh)
+        with pytest.raises(OSError, match="File too large"):
+            kind.index.build(np.arange(100), fresh, folder=tmp_path)
+        model.check(index, queries, 20)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    again = kind.index.open(tmp_path)
+    assert again.verify() == []
+    model.check(again, queries, 20)
+    index.add(np.arange(200, 300), fresh)
+    model.row_of |= {key: key for key in range(200, 300)}
+    model.check(kind.index.open(tmp_path), queries, 20)
+
+
+BUILDER = """
+import sys
+import numpy as np
+from tests.index.test_indexes import KINDS
+kind = KINDS[sys.argv[2]]
+vectors = kind.draw(400, 1)
+for turn in range(100_000):
+    rows = np.arange(turn % 50, turn % 50 + 60)
+    kind.index.build(rows, kind.rows(vectors, rows), folder=sys.argv[1])
+    print(turn, flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills a process as POSIX does")
+@pytest.mark.parametrize("name", KINDS)
+def test_a_killed_build_leaves_the_index_before_it(name: str, tmp_path: Path) -> None:
+    kind, model = KINDS[name], Model(KINDS[name])
+    builder = subprocess.Popen(
+        [sys.executable, "-c", BUILDER, str(tmp_path), name], stdout=subprocess.PIPE, text=True, cwd=Path.cwd()
+    )
+    assert builder.stdout is not None
+    builder.stdout.readline()
+    time.sleep(random.Random(name).uniform(0.05, 0.3))
+    builder.send_signal(signal.SIGKILL)
+    last = [0, *(int(line) for line in builder.stdout.read().splitlines() if line.strip())][-1]
+    builder.wait()
+    index = kind.index.open(tmp_path)
+    assert index.verify() == []
+    first = int(index.keys.min())
+    assert first in {turn % 50 for turn in range(last, last + 2)}
+    model.row_of = {key: key for key in range(first, first + 60)}
+    model.check(index, kind.draw(ASKED, 5), 20)
+
+
 def test_damage_is_named(kind: Kind, tmp_path: Path) -> None:
     filled(kind, tmp_path)
     packs = {path: path.read_bytes() for path in sorted(tmp_path.glob("*.pack"))}

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from bowerbird.embeddings import Binary, Dense, MultiVector
 
+TOKENS = 1 << 16
+"""Tokens that are checked at a time."""
+
 Vectors = TypeVar("Vectors", Dense, MultiVector, Binary, contravariant=True)
 Keys = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -122,3 +125,33 @@ def check_queries(queries: Dense, dim: int) -> None:
     whole = np.isfinite(queries.vectors).all(axis=1)
     if not whole.all():
         raise ValueError(f"query {int(np.argmin(whole))} of the batch has a value that is no number")
+
+
+def check_documents(keys: Keys, tokens: MultiVector) -> None:
+    """Raises ValueError unless there is a key of its own for every set, and in every set at least one whole vector."""
+    check_keys(keys, len(tokens))
+    if tokens.offsets[0] != 0 or (len(keys) and int(tokens.lengths.min()) < 0):
+        raise ValueError("offsets of token sets begin at 0 and never fall; MultiVector.of makes them from a list")
+    if len(keys) and int(tokens.lengths.min()) == 0:
+        raise ValueError(f"document {keys[int(tokens.lengths.argmin())]} has no tokens; leave it out")
+    broken = _first_broken(tokens)
+    if broken >= 0:
+        raise ValueError(f"document {keys[broken]} has a token with a value that is no number; leave it out")
+
+
+def check_token_queries(queries: MultiVector, dim: int) -> None:
+    """Raises ValueError for query tokens of another size, or with values that are no numbers."""
+    if queries.dim != dim:
+        raise ValueError(f"queries have {queries.dim} dimensions, the index has vectors of {dim}")
+    broken = _first_broken(queries)
+    if broken >= 0:
+        raise ValueError(f"query {broken} of the batch has a value that is no number")
+
+
+def _first_broken(tokens: MultiVector) -> int:
+    """The first set with a value that is no number, -1 if there is none."""
+    for start in range(0, len(tokens.vectors), TOKENS):
+        whole = np.isfinite(tokens.vectors[start : start + TOKENS]).all(axis=1)
+        if not whole.all():
+            return int(np.searchsorted(tokens.offsets, start + int(np.argmin(whole)), "right")) - 1
+    return -1

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bowerbird.embeddings import Dense, MultiVector
 from bowerbird.index import kernels
-from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_keys, check_request
+from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_documents, check_request, check_token_queries
 from bowerbird.index.coding import Coding, check_coding, coding_of_json, coding_to_json
 from bowerbird.index.fde import FDE, FDEConfig
 from bowerbird.index.kernels import Query
@@ -79,7 +79,7 @@ class TwoStageIndex:
         encodings, by default 2,560 numbers. coding: of the encodings (see DenseIndex.build). The same input and seed
         give the same index. Raises ValueError for keys that repeat, documents without tokens, or sizes that do not fit.
         """
-        _check(keys, tokens)
+        check_documents(keys, tokens)
         if not len(keys):
             raise ValueError("an index is built from at least one document")
         config = encoding or FDEConfig(tokens.dim, fill=False, seed=seed)
@@ -138,8 +138,9 @@ class TwoStageIndex:
 
         Raises ValueError for keys or documents that do not fit.
         """
-        _check(keys, tokens)
-        self._check_dim(tokens, "token vectors")
+        check_documents(keys, tokens)
+        if tokens.dim != self.dim:
+            raise ValueError(f"token vectors have {tokens.dim} dimensions, the index has vectors of {self.dim}")
         encoded = self._encoding.documents(tokens)
         fresh = segment_arrays(keys, tokens, encoded, self._coding, seed=self._seed, threads=1)
         self._segments.update(keys if gone is None else np.concatenate([keys, gone]), [fresh], version)
@@ -153,7 +154,7 @@ class TwoStageIndex:
         measured when the index was built; `candidates` documents are scored by MaxSim instead, if given.
         """
         check_request(k, recall)
-        self._check_dim(queries, "queries")
+        check_token_queries(queries, self.dim)
         held = self._segments.held
         usable = [one.usable(allowed) for one in held]
         count = max(candidates or self.candidates(recall), k)
@@ -198,18 +199,8 @@ class TwoStageIndex:
         }
         return IndexStats(KIND, len(self), self.dim, self._segments.bytes, detail)
 
-    def _check_dim(self, tokens: MultiVector, what: str) -> None:
-        if tokens.dim != self.dim:
-            raise ValueError(f"{what} have {tokens.dim} dimensions, the index has vectors of {self.dim}")
-
     def _joined(self, parts: Sequence[tuple[TwoStageSegment, Mask]]) -> Arrays:
         return merged_arrays(parts, self._coding, seed=self._seed)
-
-
-def _check(keys: Keys, tokens: MultiVector) -> None:
-    check_keys(keys, len(tokens))
-    if len(keys) and int(tokens.lengths.min()) == 0:
-        raise ValueError(f"document {keys[int(tokens.lengths.argmin())]} has no tokens; leave it out")
 
 
 def _rows(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bowerbird.embeddings import MultiVector
 from bowerbird.index import kernels
-from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_keys, check_request
+from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_documents, check_request, check_token_queries
 from bowerbird.index.multivector.calibration import Calibration, calibrate
 from bowerbird.index.multivector.centroids import Centroids, how_many
 from bowerbird.index.multivector.codec import Bits, Codebooks
@@ -166,6 +166,7 @@ class MultiVectorIndex:
         threads: int = 1,
     ) -> Found:
         """As `search`, with an effort of the caller's choice."""
+        check_token_queries(queries, self._model.dim)
         held = self._segments.held
         segments, usable = [one.segment for one in held], [one.usable(allowed) for one in held]
         whole = Found.none(len(queries), k)
@@ -273,9 +274,7 @@ def _learned(tokens: MultiVector, bits: Bits, strategy: Strategy, centroids: int
 
 
 def _check(keys: Keys, tokens: MultiVector, bits: int) -> None:
-    check_keys(keys, len(tokens))
-    if len(keys) and int(tokens.lengths.min()) == 0:
-        raise ValueError(f"document {keys[int(tokens.lengths.argmin())]} has no tokens; leave it out")
+    check_documents(keys, tokens)
     multiple = 4 if bits == 8 else 8
     if tokens.dim % multiple:
         raise ValueError(f"token vectors have {tokens.dim} dimensions; {bits} bits take multiples of {multiple}")
