@@ -37,7 +37,8 @@ export function placeOf(locator) {
   if (locator.page && !locator.rows) parts.push(`page ${locator.page}`);
   if (locator.rows) parts.push(`rows ${locator.rows[0]}–${locator.rows[1]}`);
   if (locator.start !== undefined && locator.start !== null) {
-    parts.push(locator.end ? `${clock(locator.start)}–${clock(locator.end)}` : clock(locator.start));
+    const times = [locator.start, locator.end ?? locator.start].map(clock);
+    parts.push([...new Set(times)].join("–"));
   }
   return parts.join(" · ");
 }
