@@ -7,7 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from bowerbird.index.kernels import BitGroups, Blocks, Codes, Nibbles, Query, compiled, quantize, reference
+from bowerbird.index.kernels import (
+    BitGroups,
+    Blocks,
+    Codes,
+    Nibbles,
+    Norms,
+    Query,
+    Ranges,
+    compiled,
+    quantize,
+    reference,
+)
 
 
 def main(library: Path) -> None:
@@ -71,6 +82,7 @@ def main(library: Path) -> None:
                         same(compiled.maxsim(query, packed, offsets), reference.maxsim(query, packed, offsets))
                 cells_and_bits(random, offsets)
                 product_codes(random, offsets)
+                words(random, lengths)
                 compared += 1
     print(f"compared {compared}")
 
@@ -105,6 +117,24 @@ def product_codes(random: np.random.Generator, offsets: np.ndarray) -> None:
         tables = random.integers(0, 128, (2, codes.pairs, 16)).astype(np.uint8)
         asked = (tables, codes, offsets[:-1].copy(), offsets[1:].copy(), biases, k, usable)
         for got, expected in zip(compiled.lookups(*asked), reference.lookups(*asked), strict=True):
+            same(got, expected)
+
+
+def words(random: np.random.Generator, sizes: list[int]) -> None:
+    """Few rows are taken one by one, many by a pass over all."""
+    norms = Norms.of(random.choice([0.5, 2.0, np.inf], sum(sizes)).astype(np.float32))
+    for terms, most, k in ((0, 9, 3), (1, 1, 2), (3, 9, 7), (2, 99, 0), (4, 99, 99)):
+        ranges, first = [], 0
+        for size in sizes:
+            rows = [random.permutation(size)[:most].astype(np.int32) for _ in range(terms)]
+            ends = np.cumsum([0, *map(len, rows)]).astype(np.int64)
+            counts = random.integers(1, 4, ends[-1]).astype(np.uint16)
+            joined = np.concatenate([np.zeros(0, np.int32), *rows])
+            ranges.append(Ranges(joined, counts, ends[:-1].copy(), ends[1:].copy(), first))
+            first += size
+        weights = random.random(terms).astype(np.float32)
+        asked = (ranges, weights, norms, k)
+        for got, expected in zip(compiled.bm25(*asked), reference.bm25(*asked), strict=True):
             same(got, expected)
 
 
