@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 
 from bowerbird.collection.contents import Contents
 from bowerbird.collection.live import Live
+from bowerbird.collection.open_packs import OpenPacks
 from bowerbird.collection.segment import SUFFIX, Segment
 from bowerbird.index.segments import one_tier
 from bowerbird.storage.checked import CheckedFile, DamagedFile, write_checked
-from bowerbird.storage.packs import Pack
 
 GENERATION = ".generation"
 SOON = 2048
@@ -115,7 +115,7 @@ class Generations:
 
     def __init__(self, folder: Path) -> None:
         self.home = folder / "index"
-        self._packs = folder / "packs"
+        self.packs = OpenPacks(folder / "packs")
         self._lock = threading.RLock()
         self._open: dict[str, Segment] = {}
         self._damaged: set[str] = set()
@@ -133,6 +133,7 @@ class Generations:
             if found.version >= self._latest.version:
                 self._latest = found
                 self._open = {segment.name: segment for segment in found.segments if segment.name}
+                self.packs.keep(name for segment in found.segments for name in segment.packs)
             return found
 
     def forget(self, damage: DamagedFile) -> None:
@@ -222,7 +223,7 @@ class Generations:
         place[changed] = -1
         new = place[rows] < 0
         if new.any():
-            fresh = Segment.build(Contents.read(texts[new], self._pack, list(fields)), fields)
+            fresh = Segment.build(Contents.read(texts[new], lambda name: self.packs[name].pack, list(fields)), fields)
             place[rows[new]] = sum(map(len, segments)) + np.arange(len(fresh))
             segments.append(fresh)
         made = Generation(live.state, live.version, live.files, tuple(segments), place.astype(np.int32))
@@ -256,9 +257,6 @@ class Generations:
             with suppress(DamagedFile):
                 found.append(self._segment(path.name))
         return found
-
-    def _pack(self, name: str) -> Pack:
-        return Pack(self._packs / name)
 
     def _kept(self, segment: Segment) -> Segment:
         """In a file if that is possible: a folder may be read-only, or a disk full."""

@@ -16,6 +16,7 @@ from bowerbird.collection.derived import DenseRows, Derived
 from bowerbird.collection.filters import columns_of, evaluate, parse
 from bowerbird.collection.generations import Generations
 from bowerbird.collection.identity import Fields, opened
+from bowerbird.collection.open_packs import OpenPack, TokenSample
 from bowerbird.collection.schema import FileInfo, from_row
 from bowerbird.embeddings import Dense, Embedding, MultiVector
 from bowerbird.errors import CollectionError
@@ -24,7 +25,6 @@ from bowerbird.index.analysis import matching_words, query_terms
 from bowerbird.index.kernels import Blocks, Query, quantize
 from bowerbird.items import Item
 from bowerbird.storage.checked import DamagedFile
-from bowerbird.storage.packs import Pack
 
 if TYPE_CHECKING:
     from bowerbird.encoders.base import Encoder
@@ -66,10 +66,9 @@ class Snapshot:
         self._derived: Derived | None = None
         self._encoders: dict[str, Encoder] = {}
         self._folder = folder
-        self._open_packs: dict[str, Pack] = {}
+        self._open_packs: dict[str, OpenPack] = {}
         self._samples: dict[tuple[str, int], Dense] = {}
-        self._open_tokens: dict[tuple[str, str], Tokens] = {}
-        self._token_samples: dict[tuple[str, int], tuple[Blocks, NDArray[np.int64]]] = {}
+        self._token_samples: dict[tuple[str, int], TokenSample] = {}
 
     def index(self, ask: Callable[[Derived], T]) -> T:
         """What the derived index says; what is damaged in it is made again.
@@ -87,9 +86,9 @@ class Snapshot:
                 self._derived = None
         raise CollectionError(f"index files in {self._generations.home} are damaged again and again; check the disk")
 
-    def _pack(self, name: str) -> Pack:
+    def _pack(self, name: str) -> OpenPack:
         if name not in self._open_packs:
-            self._open_packs[name] = Pack(self._folder / "packs" / name)
+            self._open_packs[name] = self._generations.packs[name]
         return self._open_packs[name]
 
     @property
@@ -199,8 +198,8 @@ class Snapshot:
             index = self._dense(field)
             vectors = np.zeros((0, 1), np.float16)
             if index is not None:
-                chosen = np.random.default_rng(0).permutation(len(index))[:count]
-                vectors = index.vectors(index.rows[np.sort(chosen)])
+                held = index.rows
+                vectors = index.vectors(self.index(lambda derived: derived.sample(held, count)))
             self._samples[field, count] = Dense(vectors.astype(np.float32))
         return self._samples[field, count]
 
@@ -252,20 +251,27 @@ class Snapshot:
         return scores
 
     def _tokens(self, field: str, pack: str) -> Tokens:
-        if (field, pack) not in self._open_tokens:
-            self._open_tokens[field, pack] = Tokens(self._pack(pack), field)
-        return self._open_tokens[field, pack]
+        return self._pack(pack).tokens(field)
 
-    def sample_tokens(self, count: int, field: str = "text") -> tuple[Blocks, NDArray[np.int64]]:
+    def sample_tokens(self, count: int, field: str = "text") -> TokenSample:
         """Tokens of up to `count` rows that have some, the same ones every time, and their offsets."""
         if (field, count) not in self._token_samples:
             filled = np.flatnonzero(self._token_row(field) >= 0)
-            chosen = np.random.default_rng(0).permutation(len(filled))[:count]
-            tokens = self.tokens(filled[np.sort(chosen)], field)
-            values, scales = quantize(tokens.vectors)
-            offsets = tokens.offsets[np.concatenate([[True], tokens.lengths > 0])]
-            self._token_samples[field, count] = Blocks.of(values, scales.astype(np.float16)), offsets
+            chosen = self.index(lambda derived: derived.sample(filled, count))
+            (names, packs), places = self._packs_of(chosen), self._token_row(field, chosen).tolist()
+            lies = [(names[pack], place) for pack, place in zip(packs.tolist(), places, strict=True)]
+            known, sample = self._generations.packs.samples.get((field, count), ([], None))
+            if sample is None or known != lies:  # another version may have had the same one
+                sample = self._read_tokens(chosen, field)
+                self._generations.packs.samples[field, count] = lies, sample
+            self._token_samples[field, count] = sample
         return self._token_samples[field, count]
+
+    def _read_tokens(self, rows: Rows, field: str) -> TokenSample:
+        tokens = self.tokens(rows, field)
+        values, scales = quantize(tokens.vectors)
+        offsets = tokens.offsets[np.concatenate([[True], tokens.lengths > 0])]
+        return Blocks.of(values, scales.astype(np.float16)), offsets
 
     def items(self, rows: Rows) -> list[Item]:
         """Whole items, their pictures as thumbnails."""
@@ -283,4 +289,4 @@ class Snapshot:
         one = np.array([row])
         slot = int(self.index(lambda derived: derived.at("slot", one, np.int32))[0])
         names, packs = self._packs_of(one)
-        return read_picture(self._pack(names[packs[0]]), slot) or None
+        return read_picture(self._pack(names[packs[0]]).pack, slot) or None
