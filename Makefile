@@ -59,6 +59,7 @@ bench: bench-engine
 	$(BIN)/python -m benchmarks.quality --write docs/benchmarks.md
 	$(BIN)/python -m benchmarks.methods --folder build/methods --write docs/benchmarks.md
 	$(BIN)/python -m benchmarks.speed --write docs/benchmarks.md
+	$(BIN)/python -m benchmarks.server --minutes 10 --write docs/benchmarks.md
 
 # what was measured stays in build/bench/results: delete a file there to measure it again
 ENGINE := build/bench

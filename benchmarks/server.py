@@ -3,6 +3,7 @@
     python -m benchmarks.server                      # half a minute per row
     python -m benchmarks.server --minutes 10         # and memory over ten minutes
     python -m benchmarks.server --items 10000        # a smaller library
+    python -m benchmarks.server --minutes 10 --write docs/benchmarks.md
 
 One process of `bowerbird serve` on loopback; the clients, as those of wrk, ask again as soon as they are answered, from
 one more process on the same cores. What is stored is that of benchmarks/speed.py; asked are the questions of Cranfield
@@ -34,7 +35,6 @@ from benchmarks import sets
 from benchmarks.report import machine, write_section
 from benchmarks.speed import fill
 
-GUIDE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 ADDRESS = re.compile(r" on (http://\S+?)/\s*$")
 FILES = 20
 """Files of one upload."""
@@ -198,6 +198,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 8, 32])
     parser.add_argument("--minutes", type=float, default=0, help="of memory over time")
     parser.add_argument("--library", type=Path, help="made there if it is not there yet, and kept; it grows")
+    parser.add_argument("--write", type=Path, metavar="GUIDE", help="put the table into this guide")
     given = parser.parse_args()
     asked = questions()
     with tempfile.TemporaryDirectory() as folder:
@@ -212,7 +213,8 @@ def main() -> None:
     busy = f"{os.getloadavg()[0]:.1f}"
     title = f"Text search, 10 hits, {given.items:,} items, on {machine()} (load {busy} at the end)."
     lines = [title, "", *table(rows), *(["", memory] if memory else [])]
-    write_section(GUIDE, "server", "\n".join(lines))
+    if given.write:
+        write_section(given.write, "server", "\n".join(lines))
     print("\n".join(lines))
 
 
