@@ -35,7 +35,7 @@ from bowerbird.papers.page import Check, Figure, Page, Part, Report, Run, certai
 from bowerbird.papers.taxonomy import Mechanism, completeness
 from bowerbird.ranking import Ranking
 
-COUNT, FULL_COUNT = 360, 1000
+COUNT, FULL_COUNT = 600, 1000
 """Emoji with edits, half of them to test."""
 DEPTH = 100
 CATEGORIES = ("dress", "shirt", "toptee")
