@@ -184,6 +184,7 @@ def test_list_stats_doctor_remove_export(here: Path) -> None:
     stats = json.loads(run("stats", "--json", cwd=here).stdout)
     assert stats["files"] == 3
     report = json.loads(run("doctor", "--verify", "--json", cwd=here).stdout)
+    assert report["kernels"].startswith(("C, ", "numba", "numpy"))
     assert report["problems"] == []
     assert any("basic" in line for line in report["advice"])
     assert any("broken.pdf" in line for line in report["advice"])

@@ -53,8 +53,11 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """Say what is installed, what is missing for the files in the library, and whether anything is damaged."""
+    from bowerbird.index import kernels
+
     report: dict[str, Any] = {
         "python": platform.python_version(),
+        "kernels": kernels.name(),
         "packages": {name: _version(name) for name in PACKAGES},
         "extras": {name: find_spec(module) is not None for name, (module, _) in EXTRAS.items()},
         "advice": [],
@@ -65,6 +68,10 @@ def doctor(
         report |= _of_library(library, verify, repair)
     missing = [f"[{name}] {EXTRAS[name][1]}" for name, there in report["extras"].items() if not there]
     report["advice"] += [f"not installed: {line}" for line in missing]
+    if not report["kernels"].startswith("C,"):
+        report["advice"].append(
+            "searches run without compiled kernels, which is slower; install bowerbird again where there is a C compiler"
+        )
     if as_json:
         print_json(report)
     else:

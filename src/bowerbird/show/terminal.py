@@ -149,6 +149,7 @@ def print_doctor(report: Mapping[str, Any]) -> None:
     console = Console(highlight=False)
     packages = ", ".join(f"{name} {number}" for name, number in report["packages"].items())
     console.print(f"Python {report['python']}; {packages}")
+    console.print(f"search kernels: {report['kernels']}")
     if "library" in report:
         console.print(f"library {report['library']}: {size(sum(report['bytes'].values()))}")
         for name, encoder in report["encoders"].items():
