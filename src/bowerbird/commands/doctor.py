@@ -69,7 +69,7 @@ def doctor(
     missing = [f"[{name}] {EXTRAS[name][1]}" for name, there in report["extras"].items() if not there]
     report["advice"] += [f"not installed: {line}" for line in missing]
     if not report["kernels"].startswith("C,"):
-        report["advice"].append("searches are slower without compiled kernels; install again where there is a C compiler")
+        report["advice"].append("searches are slow without compiled kernels; install again where there is a C compiler")
     if as_json:
         print_json(report)
     else:
