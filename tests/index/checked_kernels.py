@@ -67,6 +67,9 @@ def main(library: Path) -> None:
                     strict=True,
                 ):
                     same(got, expected)
+                vectors, asked = random.standard_normal((5, dim)).astype(np.float16), np.ones(dim, np.float32)
+                picked = np.array([4, 0, 3])
+                same(compiled.rescore(asked, vectors, picked), reference.rescore(asked, vectors, picked))
                 same(compiled.top(np.array(lengths, np.int32), 2), reference.top(np.array(lengths, np.int32), 2))
                 if dim % 8 == 0:
                     for bits in (2, 4):

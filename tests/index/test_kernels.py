@@ -303,6 +303,19 @@ def test_the_highest_sums_fit() -> None:
         assert not Tables.of(0 * scores).entries.any()
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(1, 100), st.integers(0, 40))
+def test_inner_products_are_the_same(seed: int, dim: int, count: int) -> None:
+    random = np.random.default_rng(seed)
+    vectors = random.standard_normal((30, dim)).astype(np.float16)
+    query, rows = random.standard_normal(dim).astype(np.float32), random.integers(0, 30, count)
+    expected = reference.rescore(query, vectors, rows)
+    np.testing.assert_allclose(expected, vectors[rows].astype(np.float64) @ query, rtol=1e-3, atol=1e-4)
+    for _, module, level in FORMS:
+        if level >= 0:
+            module.set_level(level)
+        np.testing.assert_array_equal(module.rescore(query, vectors, rows), expected)
+
+
 def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     """The same comparisons with a library that checks every access and every overflow."""
     compiler = shutil.which("gcc")

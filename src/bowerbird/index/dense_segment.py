@@ -231,7 +231,7 @@ class DenseSegment:
 
     def _refine(self, query: Singles, places: Places, k: int) -> tuple[Places, Singles]:
         """The best k of some vectors by their exact inner products."""
-        return self._top(places, self.arrays["exact"][places].astype(np.float32) @ query, k)
+        return self._top(places, kernels.use().rescore(query, self.arrays["exact"], places), k)
 
     def _top(self, places: Places, scores: Singles, k: int) -> tuple[Places, Singles]:
         """The lower key wins ties."""

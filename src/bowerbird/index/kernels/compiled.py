@@ -176,6 +176,13 @@ def lookups(
     return scores[:found][order], rows[:found][order]
 
 
+def rescore(query: NDArray[np.float32], vectors: NDArray[np.float16], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    out = np.empty(len(rows), np.float32)
+    asked = (_at(np.ascontiguousarray(query)), _at(vectors), _long(vectors.shape[1]))
+    library().bb_rescore(*asked, _at(rows), _long(len(rows)), _at(out))
+    return out
+
+
 def bm25(
     ranges: Sequence[Ranges], weights: NDArray[np.float32], norms: Norms, k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

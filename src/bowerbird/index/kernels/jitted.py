@@ -29,7 +29,7 @@ def loop(function: Function) -> Function:
 
 # matrix products and sorts: numpy does them well
 assign, nearest, scan = reference.assign, reference.nearest, reference.scan
-table, top = reference.table, reference.top
+table, top, rescore = reference.table, reference.top, reference.rescore
 
 
 def maxsim(

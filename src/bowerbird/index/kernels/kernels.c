@@ -690,3 +690,4 @@ API int64_t bb_top(const int32_t *scores, int64_t count, int64_t n, int32_t *out
 #include "hamming.h"
 #include "lookups.h"
 #include "bm25.h"
+#include "rescore.h"

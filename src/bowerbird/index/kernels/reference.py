@@ -100,6 +100,19 @@ def scan(query: Query, vectors: Blocks, starts: NDArray[np.int64], ends: NDArray
     return np.concatenate(parts, axis=1)
 
 
+def rescore(query: NDArray[np.float32], vectors: NDArray[np.float16], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Inner products of one query with some rows of n × dim vectors, added up in LANES sums that are then folded."""
+    products = vectors[rows].astype(np.float32) * query
+    whole = np.pad(products, ((0, 0), (0, -products.shape[1] % LANES)))
+    sums = np.zeros((len(rows), LANES), np.float32)
+    for start in range(0, whole.shape[1], LANES):  # one after the other, as sums of floats differ
+        sums += whole[:, start : start + LANES]
+    while sums.shape[1] > 1:
+        half = sums.shape[1] // 2
+        sums = sums[:, :half] + sums[:, half:]
+    return sums[:, 0]
+
+
 def interact(
     table: NDArray[np.uint8], codes: NDArray[np.uint16], offsets: NDArray[np.int64], rows: Ints | None = None
 ) -> Ints:
