@@ -235,6 +235,9 @@ class DenseSegment:
 
     def _top(self, places: Places, scores: Singles, k: int) -> tuple[Places, Singles]:
         """The lower key wins ties."""
+        if 0 < k < len(scores):  # most need not be sorted
+            kept = scores >= np.partition(scores, len(scores) - k)[len(scores) - k]
+            places, scores = places[kept], scores[kept]
         order = np.lexsort((self.keys[places], -scores))[:k]
         return places[order], scores[order]
 
