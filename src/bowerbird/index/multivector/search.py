@@ -26,7 +26,7 @@ Rows = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
 
-RESCORED = {8: 3, 4: 3, 2: 10}
+RESCORED = {8: 3, 4: 3, 2: 5}
 """Documents per hit that are scored again by float16 tokens, by the bits of the stored ones."""
 
 
