@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import bowerbird as bb
+from bowerbird.collection import ingest
 from bowerbird.collection.store import Store
 from bowerbird.errors import CollectionError
 
@@ -88,7 +89,10 @@ def test_a_version_that_was_newest_within_the_grace_stays_with_its_packs(library
         library.collection.at(before.version)
 
 
-def test_a_pack_that_some_files_still_use_stays(library: bb.Library, tmp_path: Path) -> None:
+def test_a_pack_that_some_files_still_use_stays(
+    library: bb.Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "COMMIT_SECONDS", 1e9)  # one commit and one pack, however slow the machine is
     for number in range(3):
         (tmp_path / f"{number}.txt").write_text(f"note about thing{number}")
     library.add(*(tmp_path / f"{number}.txt" for number in range(3)))
