@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import bowerbird as bb
 from bowerbird.collection import Collection
@@ -76,6 +77,14 @@ def test_hits_say_where_they_are_from(library: bb.Library, files: Path) -> None:
     start, end = hit.place["chars"]
     assert text[start:end].startswith("# Fish")
     assert "Salmon swim upstream." in hit.evidence.snippet
+
+
+def test_what_has_no_words_is_found_by_its_name(library: bb.Library, files: Path) -> None:
+    Image.new("RGB", (64, 48), "blue").save(files / "harvest festival.png")
+    library.add(files)
+    best = library.search("harvest festival").hits[0]
+    assert Path(best.source).name == "harvest festival.png"
+    assert set(best.matched) == {"lexical"}
 
 
 def test_filters_and_modalities(library: bb.Library) -> None:

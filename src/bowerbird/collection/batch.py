@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bowerbird.collection.fields import text_input
+from bowerbird.collection.fields import lexical_input
 from bowerbird.embeddings import Embedding, Sparse
 from bowerbird.errors import CollectionError
 from bowerbird.index.analysis import term_counts
@@ -31,7 +31,7 @@ def encoded_arrays(field: str, encoder: Encoder, inputs: Sequence[Parts]) -> dic
 
 def word_arrays(items: Sequence[Item]) -> tuple[dict[str, NDArray[Any]], list[str]]:
     """The arrays of the lexical index, and the language of every item as it is guessed from its words."""
-    texts = [text_of(text_input(item)) for item in items]
+    texts = [text_of(lexical_input(item)) for item in items]
     languages = [guess_language(text) for text in texts]
     return lexical_arrays(term_counts(texts, languages)), languages
 

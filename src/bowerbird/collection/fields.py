@@ -10,9 +10,12 @@ DEFAULT_FIELDS = {"text": "e5", "image": "lite"}
 PICTURED = frozenset({"image", "figure", "page", "shot"})
 """Kinds whose picture is searched; the picture of a sound's segment is its waveform."""
 
+MEDIA = frozenset({"image", "figure", "segment", "shot"})
+"""Kinds that may have no words."""
+
 
 def text_input(item: Item) -> Parts:
-    """What a text encoder and the lexical index read of an item: its title, its headings, its words.
+    """What a text encoder reads of an item: its title, its headings, its words.
 
     Documents and pages are found by the passages in them.
     """
@@ -21,6 +24,13 @@ def text_input(item: Item) -> Parts:
         return ()
     context = [item.title, str(item.metadata.get("heading", ""))]
     return (Text("\n".join([line for line in context if line and line not in words] + [words])),)
+
+
+def lexical_input(item: Item) -> Parts:
+    """What the lexical index reads: the same, and the title of what has no words, so that a recording or a photo is found
+    by its name, while an encoder is not given names such as IMG_2041."""
+    named = item.title and item.kind in MEDIA
+    return text_input(item) or ((Text(item.title),) if named else ())
 
 
 def image_input(item: Item) -> Parts:
