@@ -27,8 +27,10 @@ def text_input(item: Item) -> Parts:
 
 
 def lexical_input(item: Item) -> Parts:
-    """What the lexical index reads: the same, and the title of what has no words, so that a recording or a photo is found
-    by its name, while an encoder is not given names such as IMG_2041."""
+    """What the lexical index reads: the same, and the title of what has no words.
+
+    So a recording or a photo is found by its name, while an encoder is not given names such as IMG_2041.
+    """
     named = item.title and item.kind in MEDIA
     return text_input(item) or ((Text(item.title),) if named else ())
 
