@@ -36,10 +36,11 @@ class Tokens:
 
     name = "bowerbird"
     bits: Bits = 8
+    exact = False
 
     def build(self, vectors: Floats, offsets: Offsets, folder: Path) -> None:
         tokens = MultiVector(vectors, np.asarray(offsets, np.int64))
-        MultiVectorIndex.build(np.arange(len(tokens)), tokens, folder=folder, bits=self.bits)
+        MultiVectorIndex.build(np.arange(len(tokens)), tokens, folder=folder, bits=self.bits, exact=self.exact)
 
     def open(self, vectors: Floats, offsets: Offsets, folder: Path) -> None:
         self._index = MultiVectorIndex.open(folder)
@@ -69,6 +70,13 @@ class Tokens:
             lists = sum(one["lists"].nbytes for one in arrays) / len(centroids)
             read = QUERY_TOKENS * effort.probes * lists + 2 * codes * min(1, effort.reached / documents)
         return float(centroids.points.size + read + tokens * min(1, effort.candidates / documents))
+
+
+class TokensExact(Tokens):
+    """int8, and float16 tokens that the best few documents are scored with."""
+
+    name = "bowerbird + float16"
+    exact = True
 
 
 class Tokens4(Tokens):

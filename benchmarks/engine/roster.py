@@ -30,6 +30,7 @@ PEERS = "benchmarks.engine.peers"
 TORCH_211 = " (its wheel needs torch 2.11 with CUDA in an environment of its own: peers-torch211.txt)"
 ENTRIES = (
     Entry("bowerbird", "tokens", "benchmarks.engine.ours:Tokens", ours=True),
+    Entry("bowerbird + float16", "tokens", "benchmarks.engine.ours:TokensExact", ours=True),
     Entry("bowerbird 4 bit", "tokens", "benchmarks.engine.ours:Tokens4", ours=True),
     Entry("bowerbird 2 bit", "tokens", "benchmarks.engine.ours:Tokens2", ours=True),
     Entry("bowerbird dense", "dense", "benchmarks.engine.ours:Dense", ours=True),
