@@ -35,9 +35,9 @@ def add(
     from bowerbird.show.progress import adding
 
     chosen = {name: spec for name, spec in (("text", text_encoder), ("image", image_encoder)) if spec}
-    opened = open_library(library, create=True, fields={**DEFAULT_FIELDS, **chosen} if chosen else None)
-    settings = Settings(opened.collection.text_encoder, ocr=ocr, speech=speech, speech_model=speech_model)
     try:
+        opened = open_library(library, create=True, fields={**DEFAULT_FIELDS, **chosen} if chosen else None)
+        settings = Settings(opened.collection.text_encoder, ocr=ocr, speech=speech, speech_model=speech_model)
         with adding(quiet=as_json) as progress:
             report = opened.collection.add(paths, prune=prune, jobs=jobs or None, settings=settings, progress=progress)
     except KeyboardInterrupt:

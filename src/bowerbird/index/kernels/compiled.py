@@ -31,10 +31,11 @@ _scratch = threading.local()
 def library() -> ctypes.CDLL:
     """The shared library beside this file. Raises OSError if it was not built for this machine and version."""
     loaded = ctypes.CDLL(str(LIBRARY))
-    for counts in ("bb_gather", "bb_top", "bb_lookups", "bb_bm25_take", "bb_bm25_take_all"):
-        if not hasattr(loaded, counts):
-            raise OSError(f"{LIBRARY} is of an older version; install bowerbird again")
-        getattr(loaded, counts).restype = ctypes.c_int64
+    counting = ("bb_gather", "bb_top", "bb_lookups", "bb_bm25_take", "bb_bm25_take_all")
+    if not all(hasattr(loaded, name) for name in (*counting, "bb_rescore")):
+        raise OSError(f"{LIBRARY} is of an older version; install bowerbird again")
+    for name in counting:
+        getattr(loaded, name).restype = ctypes.c_int64
     return loaded
 
 
