@@ -69,6 +69,7 @@ def reproduce(run: Run) -> Report:
             "a mean keeps one vector a document instead of one a section: "
             f"{len(read.bounds) - 1} for {len(read.written)} here",
             "the section re-ranker of MMDocIR's pages was trained on XQuAD's articles",
+            "how much pictures count and how strong the ridge is were chosen on these sets",
         ),
     )
 
