@@ -319,7 +319,7 @@ def drop(page: Page, *paths: Path) -> None:
 
 
 def test_a_sound_is_drawn_and_played(page: Page) -> None:
-    page.goto("/?q=temple bell&in=audio")
+    page.goto("/?q=temple at dawn&in=audio")
     assert results(page) == ["dawn.mka"]
     page.wait_for_selector(".wave path.inside", state="attached")
     assert (page.locator(".wave path.inside").get_attribute("d") or "").count("M") > 200
