@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.engine import plots, targets
 from benchmarks.engine.measure import Measured, Row
-from benchmarks.engine.roster import NOT_BUILT, Absent
+from benchmarks.engine.roster import ENTRIES, NOT_BUILT, Absent
 from benchmarks.engine.sets import FOLDER
 from benchmarks.engine.table import LEVELS, cheapest, table
 from benchmarks.report import machine, write_section
@@ -167,6 +167,8 @@ def _absent(results: Results) -> str:
     rows: dict[str, str] = {}
     for measured in results.sets.values():
         rows |= {one.name: one.reason for one in measured.absent if one.name not in seen}
+    left = [entry.name for entry in ENTRIES if entry.name not in seen and entry.name not in rows]
+    rows |= dict.fromkeys(left, "left out of this run: building it takes too long")
     rows |= {one.name: one.reason for one in NOT_BUILT}
     return "### Not in the tables\n\n" + table(["library", "reason"], [list(pair) for pair in rows.items()])
 
