@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import threading
 import time
@@ -67,6 +68,8 @@ class Changes:
     items: int
     changed: int
     batch: int
+    load: float
+    """Average of the machine's last minute, 2 when nothing else ran."""
     phases: list[Phase]
 
 
@@ -108,7 +111,7 @@ def run(kind: str, index: DenseIndex | MultiVectorIndex, search: Search, add: Ch
         _phase("removing", search, lambda: _in_batches(remove), CHANGED),
     ]
     index.wait()
-    return Changes(kind, ITEMS, CHANGED, BATCH, phases)
+    return Changes(kind, ITEMS, CHANGED, BATCH, os.getloadavg()[0], phases)
 
 
 def _in_batches(change: Change) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -118,7 +119,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Measured:
-    """vectors, dim: of the set. gb_per_s: that one thread reads from memory."""
+    """vectors, dim: of the set. gb_per_s: that one thread reads from memory. load: average of the machine's last
+    minute, 1 when nothing else ran."""
 
     rows: list[Row]
     absent: list[Absent]
@@ -126,6 +128,7 @@ class Measured:
     vectors: int
     dim: int
     gb_per_s: float
+    load: float
 
 
 def measure(
@@ -152,7 +155,7 @@ def measure(
         for run in runs:
             run.rate = _rate(run, given.queries[:queries])
     rows, (vectors, dim) = [run.row(given) for run in runs], given.vectors.shape
-    return Measured(rows, absent, given.items, vectors, dim, bandwidth() / 1e9)
+    return Measured(rows, absent, given.items, vectors, dim, bandwidth() / 1e9, os.getloadavg()[0])
 
 
 def recall(found: Ids, truth: Ids, depth: int) -> float:

@@ -106,7 +106,7 @@ class Dense:
         self._index = DenseIndex.open(folder)
 
     def settings(self) -> Sequence[Recall]:
-        return tuple(Recall(share) for share in (0.8, 0.9, 0.92, 0.95, 0.98, 0.99))
+        return tuple(Recall(share) for share in (0.8, 0.85, 0.9, 0.95, 0.98, 0.99))
 
     def search(self, query: Floats, k: int, setting: Recall) -> Ids:
         return self.search_batch([query], k, setting)[0]

@@ -65,7 +65,9 @@ def markdown(results: Results) -> str:
     parts = [
         f"{machine()}. Times are processor milliseconds of one query on one thread, medians; × is the time beside the "
         "fastest peer of at least that recall@10, measured in the same process, query by query in turn. Recall is that "
-        "of an exact pass in float32. Builds take two threads; their seconds are those of the processor.",
+        "of an exact pass in float32. Builds take two threads; their seconds are those of the processor. A load "
+        "above 2 means that other programs ran beside: wall times (p95, longest) then say little, ratios still hold. "
+        "Two-stage methods and those that refine read the vectors as they were given besides what they keep.",
     ]
     parts += [_set(name, results) for name in results.sets if "-" not in name]
     parts += [_changes(results.changes), _scaling(results.scaling), _absent(results)]
@@ -83,7 +85,8 @@ def _set(name: str, results: Results) -> str:
     rates = results.sets.get(f"{name}-throughput")
     rows = _lines(measured, rates)
     other = results.sets.get(name + SAME_PROCESS)
-    text = f"### {title}: {size} of {measured.dim} dimensions (`--set {name}`)\n\n{table(head, rows)}"
+    text = f"### {title}: {size} of {measured.dim} dimensions\n\n`--set {name}`, load {measured.load:.0f}\n\n"
+    text += table(head, rows)
     if other is not None:
         text += (
             f"\nBeside peers that need another torch, in a process of their own:\n\n{table(head, _lines(other, None))}"
@@ -144,8 +147,9 @@ def _changes(changes: Sequence[dict[str, Any]]) -> str:
         for one in changes
         for phase in one["phases"]
     ]
-    sizes = f"{changes[0]['items']:,} items, batches of {changes[0]['batch']:,}, every batch durable"
-    return f"### Changes while searches run: {sizes}\n\n{table(head, rows)}"
+    first = changes[0]
+    sizes = f"{first['items']:,} items, batches of {first['batch']:,}, every batch durable, load {first['load']:.0f}"
+    return f"### Changes while searches run\n\n{sizes}\n\n{table(head, rows)}"
 
 
 def _scaling(scaling: dict[str, Any]) -> str:
@@ -168,7 +172,7 @@ def _absent(results: Results) -> str:
     for measured in results.sets.values():
         rows |= {one.name: one.reason for one in measured.absent if one.name not in seen}
     left = [entry.name for entry in ENTRIES if entry.name not in seen and entry.name not in rows]
-    rows |= dict.fromkeys(left, "left out of this run: building it takes too long")
+    rows |= dict.fromkeys(left, "not built in this run")
     rows |= {one.name: one.reason for one in NOT_BUILT}
     return "### Not in the tables\n\n" + table(["library", "reason"], [list(pair) for pair in rows.items()])
 

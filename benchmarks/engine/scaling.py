@@ -147,16 +147,17 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES)
     wanted = parser.parse_args()
-    console, measured = Console(), []
-    for kind in (tokens, dense):
+    console, measured, opened = Console(), [], None
+    target = wanted.folder / "results" / "scaling.json"
+    target.parent.mkdir(exist_ok=True)
+    for kind in (dense, tokens):
         for size in wanted.sizes:
             measured.append(kind(wanted.folder, size))
             console.print(measured[-1])
-    opened = opening(wanted.folder)
-    console.print(opened)
-    target = wanted.folder / "results" / "scaling.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps({"sizes": [asdict(one) for one in measured], "opening": asdict(opened)}, indent=1))
+        if opened is None:
+            opened = asdict(opening(wanted.folder))
+            console.print(opened)
+        target.write_text(json.dumps({"sizes": [asdict(one) for one in measured], "opening": opened}, indent=1))
 
 
 if __name__ == "__main__":
