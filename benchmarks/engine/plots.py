@@ -10,7 +10,7 @@ from benchmarks.engine.measure import Measured, Row
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-OURS = "#2a78b5"
+OURS = ("#2a78b5", "#12436b", "#5aa9e6", "#7d9cc0")
 COLOURS = ("#d1712b", "#4a9a5b", "#8a63b5", "#b5455f", "#8a6d3b", "#3aa0a8", "#777777", "#c2a21b", "#5b6fb0")
 MARKERS = "osD^vP*X<"
 LOWEST = 0.7
@@ -21,16 +21,19 @@ def recall_over_time(sets: Sequence[tuple[str, Measured]]) -> Figure:
     """A panel per set, a line per index through the settings that none of its own beats."""
     from matplotlib import rcParams
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     rcParams["svg.hashsalt"] = "bowerbird"  # the same picture for the same results
     figure = Figure(figsize=(5 * len(sets) + 1, 4.4), layout="constrained", facecolor="white")
-    names = list(dict.fromkeys(row.peer for _, measured in sets for row in measured.rows if not row.ours))
-    style = {name: (COLOURS[n % len(COLOURS)], MARKERS[n % len(MARKERS)]) for n, name in enumerate(names)}
+    style = _styles([row for _, measured in sets for row in measured.rows])
     for axes, (title, measured) in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
         for name in dict.fromkeys(row.peer for row in measured.rows):
-            _line(axes, [row for row in measured.rows if row.peer == name], style.get(name, (OURS, "o")))
-        axes.set_title(f"{title}: {measured.items:,} items, {measured.vectors:,} vectors", fontsize=10)
+            _line(axes, [row for row in measured.rows if row.peer == name], style[name])
+        axes.set_title(f"{title} ({measured.vectors:,} vectors)", fontsize=10)
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_ylim(LOWEST, 1.005)
         axes.set_xlabel("processor milliseconds per query, one thread")
         axes.set_ylabel("recall@10 of exact search")
@@ -39,6 +42,15 @@ def recall_over_time(sets: Sequence[tuple[str, Measured]]) -> Figure:
     lines = {str(line.get_label()): line for axes in figure.axes for line in axes.get_lines()}
     figure.legend(lines.values(), lines.keys(), loc="outside right upper", fontsize=8, frameon=False)
     return figure
+
+
+def _styles(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of every index; ours are blue."""
+    found: dict[str, tuple[str, str]] = {}
+    for ours, colours in ((True, OURS), (False, COLOURS)):
+        names = dict.fromkeys(row.peer for row in rows if row.ours == ours)
+        found |= {name: (colours[n % len(colours)], MARKERS[n % len(MARKERS)]) for n, name in enumerate(names)}
+    return found
 
 
 def _line(axes: Any, rows: Sequence[Row], style: tuple[str, str]) -> None:
