@@ -47,11 +47,13 @@ def serve(
     try:
         from bowerbird.server.app import create_app
         from bowerbird.server.limits import Limits
+        from bowerbird.server.memory import keep_small
         from bowerbird.server.run import access_for
         from bowerbird.server.run import serve as run
     except ImportError as error:
         raise MissingExtra("serve", "a server") from error
 
+    keep_small()
     limits = Limits()
     access = access_for(host, allow_host or [])
     app = create_app(library, access=access, limits=limits, chat=language_model(chat, model))
