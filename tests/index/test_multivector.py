@@ -162,6 +162,23 @@ def test_lists_reach_what_a_pass_reaches(monkeypatch: pytest.MonkeyPatch) -> Non
     assert allowed[found.keys].all()
 
 
+def test_lists_that_leave_too_much_out_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bowerbird.index.multivector import calibration, segment
+
+    monkeypatch.setattr(segment, "LISTED", 100)
+    listed = MultiVectorIndex.build(np.arange(1500), TOKENS)
+    assert listed.effort(0.5).probes
+    for asked in (0.9, 0.99):
+        assert recall(listed, TOKENS, QUERIES, recall=asked) > asked - 0.05
+    monkeypatch.setattr(calibration, "PROBES", 1)
+    monkeypatch.setattr(calibration, "TOKENS", 1)
+    narrow = calibration.calibrate([one.segment for one in listed._segments.held], listed._model, 0)
+    assert narrow.listed_candidates(1.0, 1500) is None
+    assert narrow.candidates(1.0, 1500) <= 1500
+    with pytest.raises(ValueError, match="recall"):
+        narrow.listed_candidates(0.0, 1500)
+
+
 @pytest.mark.parametrize("home", [None, "index"])
 def test_add_remove_replace(tmp_path: Path, home: str | None) -> None:
     folder = None if home is None else tmp_path / home

@@ -2,14 +2,15 @@
 
 Queries are not known yet, so documents stand for them: some tokens of a document, with noise. For each we look where
 the ten documents with the best MaxSim stand in the order by centroids; the recall at n candidates is the share of
-them among the first n. The same queries are timed with few and with many candidates, on the machine of the build.
+them among the first n. Where there are lists, we look from how many candidates on these let them through, too. The same
+queries are timed with few and with many candidates, on the machine of the build.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from bowerbird.index import kernels
 from bowerbird.index.kernels import Query
-from bowerbird.index.multivector.search import Effort, interact, parts, search
+from bowerbird.index.multivector.search import Effort, interact, parts, reach, search
 from bowerbird.index.multivector.segment import Model, Segment
 
 ASKED = 64
@@ -25,7 +26,8 @@ TOKENS = 20
 NOISE = 0.6
 """Length of the noise that is added to a token of length 1: a query's words are not the document's."""
 DEPTH = 4000
-"""Documents whose MaxSim is computed to find the best ten."""
+DEPTH_SHARE = 0.02
+"""Documents whose MaxSim is computed to find the best ten: so many, or a share of them if that is more."""
 TEN = 10
 LEAST = 40
 TIMED = 1000
@@ -46,16 +48,27 @@ class Calibration:
     candidate_ms: float
     probes: int = PROBES
     """Lists to read per query token."""
+    list_ranks: list[int] = field(default_factory=list)
+    """The same as ranks behind lists, `documents` for hits that are in none of those read; empty without lists."""
 
     def candidates(self, recall: float, documents: int) -> int:
         """How many candidates among `documents` have the share `recall` of the true hits.
 
         Raises ValueError unless 0 < recall ≤ 1.
         """
-        if not 0 < recall <= 1:
-            raise ValueError(f"recall must be above 0 and at most 1, got {recall}")
-        at = min(int(np.ceil(recall * len(self.ranks))), len(self.ranks)) - 1
-        return max(LEAST, int(np.ceil((self.ranks[at] + 1) * self._grown(documents))))
+        return self._enough(self.ranks, recall, documents)
+
+    def listed_candidates(self, recall: float, documents: int) -> int | None:
+        """How many of those in the lists have that share; None if the lists leave more of the true hits out.
+
+        Raises ValueError unless 0 < recall ≤ 1.
+        """
+        if not self.list_ranks or self.list_ranks[_place(self.list_ranks, recall)] >= self.documents:
+            return None
+        return self._enough(self.list_ranks, recall, documents)
+
+    def _enough(self, ranks: list[int], recall: float, documents: int) -> int:
+        return max(LEAST, int(np.ceil((ranks[_place(ranks, recall)] + 1) * self._grown(documents))))
 
     def affordable(self, latency_ms: float, documents: int) -> int:
         """How many candidates among `documents` can be scored in a time; LEAST if it is too short for any.
@@ -84,8 +97,16 @@ def calibrate(segments: Sequence[Segment], model: Model, seed: int) -> Calibrati
     random = np.random.default_rng(seed)
     chosen = random.permutation(len(segment))[:ASKED]
     questions = [question(_tokens(segment, int(document), model), random) for document in chosen]
-    ranks = [rank for question in questions for rank in _ranks(segment, model, Query.of(question))]
-    return Calibration(sorted(ranks), len(segment), *_times(segment, model, questions))
+    both = [_ranks(segment, model, Query.of(question)) for question in questions]
+    ranks, listed = (sorted(rank for found in side for rank in found) for side in zip(*both, strict=True))
+    return Calibration(ranks, len(segment), *_times(segment, model, questions), list_ranks=listed)
+
+
+def _place(ranks: Sequence[int], recall: float) -> int:
+    """Where the last rank is that a recall asks for."""
+    if not 0 < recall <= 1:
+        raise ValueError(f"recall must be above 0 and at most 1, got {recall}")
+    return min(int(np.ceil(recall * len(ranks))), len(ranks)) - 1
 
 
 def _times(segment: Segment, model: Model, questions: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
@@ -106,12 +127,23 @@ def _median_ms(segment: Segment, model: Model, questions: Sequence[NDArray[np.fl
     return 1000 * float(np.median(took))
 
 
-def _ranks(segment: Segment, model: Model, query: Query) -> list[int]:
+def _ranks(segment: Segment, model: Model, query: Query) -> tuple[list[int], list[int]]:
+    """Where the best ten stand in a pass, and from how many candidates on, less one, lists let them through."""
     run = kernels.use()
     tables = [run.table(part, model.centroids.blocks, len(model.centroids)) for part in parts(query)]
-    by_centroids = np.argsort(-interact(run, segment, tables, None), kind="stable")[:DEPTH].astype(np.int32)
+    depth = max(DEPTH, int(DEPTH_SHARE * len(segment)))
+    by_centroids = np.argsort(-interact(run, segment, tables, None), kind="stable")[:depth].astype(np.int32)
     exact = run.maxsim(query.ordered(model.order), segment.tokens, segment.offsets, by_centroids)
-    return [int(rank) for rank in np.argsort(-exact, kind="stable")[:TEN]]
+    ranks = np.argsort(-exact, kind="stable")[:TEN]
+    if not segment.listed:
+        return ranks.tolist(), []
+    scores = np.zeros(len(segment), np.int64)
+    found, reached = reach(run, segment, tables, len(query), PROBES)
+    scores[found] = reached
+    best = scores[by_centroids[ranks]]
+    before = np.array([np.count_nonzero(scores >= score) - 1 for score in best])
+    listed = np.maximum(ranks, before // Effort(1).reached)
+    return ranks.tolist(), np.where(best > 0, listed, len(segment)).tolist()
 
 
 def question(tokens: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:

@@ -137,15 +137,19 @@ class MultiVectorIndex:
     def effort(self, recall: float = RECALL, *, latency_ms: float | None = None) -> Effort:
         """What a recall takes on this collection, or what a time allows, as measured when the index was built.
 
+        Where the lists leave out more than the recall allows, it is a pass over all documents.
         Raises ValueError unless 0 < recall ≤ 1 and latency_ms > 0.
         """
-        if latency_ms is None:
-            candidates = self._calibration.candidates(recall, len(self))
+        known, lists = self._calibration, self.strategy == "lists"
+        if latency_ms is not None:
+            candidates = known.affordable(latency_ms, len(self))
         else:
-            candidates = self._calibration.affordable(latency_ms, len(self))
+            listed = known.listed_candidates(recall, len(self)) if lists else None
+            lists = listed is not None
+            candidates = known.candidates(recall, len(self)) if listed is None else listed
         if self.strategy == "exact":
             return Effort(max(len(self), 1))
-        return Effort(candidates, self._calibration.probes if self.strategy == "lists" else 0)
+        return Effort(candidates, known.probes if lists else 0)
 
     @property
     def strategy(self) -> Strategy:

@@ -137,16 +137,23 @@ def _listed(
     run: ModuleType, segment: Segment, mask: Mask | None, tables: Sequence[Bytes], asked: int, effort: Effort
 ) -> Rows:
     """Documents that the lists reach best, at most `effort.reached`."""
-    total = np.zeros(len(segment), np.int32)
+    return _most(run, *reach(run, segment, tables, asked, effort.probes), mask, effort.reached)
+
+
+def reach(
+    run: ModuleType, segment: Segment, tables: Sequence[Bytes], asked: int, probes: int
+) -> tuple[Rows, NDArray[np.int32]]:
+    """Documents in the lists of the best centroids of each query token, and their scores by those alone."""
     lists, offsets = segment.arrays["lists"], segment.arrays["list_offsets"]
+    total = np.zeros(len(segment), np.int32)
     for number, table in enumerate(tables):
         here = min(SLOTS, asked - number * SLOTS)
-        found, reached = run.gather(table, here, effort.probes, offsets, lists, len(segment))
+        found, reached = run.gather(table, here, probes, offsets, lists, len(segment))
         if len(tables) == 1:
-            return _most(run, found, reached, mask, effort.reached)
+            return found, reached
         total[found] += reached
     found = np.flatnonzero(total).astype(np.int32)
-    return _most(run, found, np.minimum(total[found], 65535), mask, effort.reached)
+    return found, np.minimum(total[found], 65535)
 
 
 def _most(run: ModuleType, found: Rows, reached: Rows, mask: Mask | None, count: int) -> Rows:
