@@ -11,7 +11,7 @@ const POLL = 700;
 const queue = [];
 let active = 0;
 let list = null;
-let limit = Infinity;
+let largest = Promise.resolve(Infinity); // bytes of an upload, once the server has said so
 
 export function showAdd() {
   const place = $("add");
@@ -41,9 +41,10 @@ export function showAdd() {
     h("p", { class: "sum", role: "status" }),
     list,
   );
-  collection()
-    .then((about) => (limit = about.limits?.upload ?? Infinity))
-    .catch(() => {});
+  largest = collection().then(
+    (about) => about.limits?.upload ?? Infinity,
+    () => Infinity,
+  );
 }
 
 export function addFiles(files) {
@@ -107,6 +108,7 @@ async function bring({ file, row }) {
   );
   try {
     if (!file.size) return row.show("failed", "The file is empty.");
+    const limit = await largest;
     if (file.size > limit) return row.show("failed", `Too big: this server takes ${sizeOf(limit)} at once.`);
     const acknowledged = await sent(file, row);
     const done = await indexed(acknowledged.id, row);
