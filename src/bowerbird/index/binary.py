@@ -15,14 +15,14 @@ from bowerbird.index import kernels
 from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_keys, check_queries, check_request
 from bowerbird.index.binary_segment import BinarySegment
 from bowerbird.index.bit_means import BitMeans
-from bowerbird.index.segments import Arrays, Manifest, Segments, opened
+from bowerbird.index.segments import Arrays, Manifest, SegmentedIndex, Segments, opened
 
 KIND = "binary"
 HASHED = 4_000_000
 """Codes from which a segment gets hash tables: the scan of fewer takes no longer than looking them up."""
 
 
-class BinaryIndex:
+class BinaryIndex(SegmentedIndex[BinarySegment]):
     """Codes of one length, whole bytes."""
 
     def __init__(self, manifest: Manifest, folder: Path | None) -> None:
@@ -56,30 +56,9 @@ class BinaryIndex:
         home = Path(folder)
         return opened(home, KIND, lambda manifest: cls(manifest, home))
 
-    def save(self, folder: str | Path) -> None:
-        """Write a copy to a folder."""
-        self._segments.save(Path(folder))
-
-    def __len__(self) -> int:
-        return len(self._segments)
-
-    @property
-    def keys(self) -> Keys:
-        """In no particular order."""
-        return self._segments.keys
-
-    @property
-    def version(self) -> int:
-        """Of what the index was made from, as the caller has given it with the last change."""
-        return self._segments.version
-
     def add(self, keys: Keys, vectors: Binary) -> None:
         """Add codes, or replace those with the same keys. They are durable and found when this returns."""
         self.update(keys, vectors)
-
-    def remove(self, keys: Keys) -> int:
-        """Take codes out; keys that are not there are left out. How many there were."""
-        return self._segments.update(keys, [])
 
     def update(self, keys: Keys, codes: Binary, *, gone: Keys | None = None, version: int | None = None) -> None:
         """Add some and take out others as one change: a crash leaves all of it or nothing, with the version.
@@ -124,18 +103,6 @@ class BinaryIndex:
         if not there.all():
             raise KeyError(f"no code with key {keys[~there][0]}")
         return Binary(codes)
-
-    def merge(self) -> bool:
-        """Join the segments of one size, if there are enough of them; done in the background, too."""
-        return self._segments.merge()
-
-    def wait(self) -> None:
-        """Until the merges of the background are done."""
-        self._segments.wait()
-
-    def verify(self) -> list[str]:
-        """Names of the files whose bytes are not those that were written."""
-        return self._segments.verify()
 
     def stats(self) -> IndexStats:
         held = self._segments.held

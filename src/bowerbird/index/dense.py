@@ -15,12 +15,12 @@ from bowerbird.index import kernels
 from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_keys, check_queries, check_request
 from bowerbird.index.coding import Coding, check_coding, coding_of_json, coding_to_json
 from bowerbird.index.dense_segment import Arrays, DenseSegment
-from bowerbird.index.segments import Manifest, Segments, opened
+from bowerbird.index.segments import Manifest, SegmentedIndex, Segments, opened
 
 KIND = "dense"
 
 
-class DenseIndex:
+class DenseIndex(SegmentedIndex[DenseSegment]):
     """Vectors with a value that is no number are kept but not found."""
 
     def __init__(self, manifest: Manifest, folder: Path | None) -> None:
@@ -66,34 +66,13 @@ class DenseIndex:
         home = Path(folder)
         return opened(home, KIND, lambda manifest: cls(manifest, home))
 
-    def save(self, folder: str | Path) -> None:
-        """Write a copy to a folder."""
-        self._segments.save(Path(folder))
-
-    def __len__(self) -> int:
-        return len(self._segments)
-
     @property
     def dim(self) -> int:
         return self._dim
 
-    @property
-    def keys(self) -> Keys:
-        """In no particular order."""
-        return self._segments.keys
-
-    @property
-    def version(self) -> int:
-        """Of what the index was made from, as the caller has given it with the last change."""
-        return self._segments.version
-
     def add(self, keys: Keys, vectors: Dense) -> None:
         """Add vectors, or replace those with the same keys. They are durable and found when this returns."""
         self.update(keys, vectors)
-
-    def remove(self, keys: Keys) -> int:
-        """Take vectors out; keys that are not there are left out. How many there were."""
-        return self._segments.update(keys, [])
 
     def update(self, keys: Keys, vectors: Dense, *, gone: Keys | None = None, version: int | None = None) -> None:
         """Add some and take out others as one change: a crash leaves all of it or nothing, with the version.
@@ -132,18 +111,6 @@ class DenseIndex:
         if not there.all():
             raise KeyError(f"no vector with key {keys[~there][0]}")
         return Dense(vectors)
-
-    def merge(self) -> bool:
-        """Join the segments of one size, if there are enough of them; done in the background, too."""
-        return self._segments.merge()
-
-    def wait(self) -> None:
-        """Until the merges of the background are done."""
-        self._segments.wait()
-
-    def verify(self) -> list[str]:
-        """Names of the files whose bytes are not those that were written."""
-        return self._segments.verify()
 
     def stats(self) -> IndexStats:
         held = self._segments.held

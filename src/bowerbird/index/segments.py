@@ -282,6 +282,45 @@ class Segments(Generic[S]):
                 pass
 
 
+class SegmentedIndex(Generic[S]):
+    """What an index in segments does whatever its vectors are; its kind adds the rest."""
+
+    _segments: Segments[S]
+
+    def save(self, folder: str | Path) -> None:
+        """Write a copy to a folder."""
+        self._segments.save(Path(folder))
+
+    def __len__(self) -> int:
+        return len(self._segments)
+
+    @property
+    def keys(self) -> Keys:
+        """In no particular order."""
+        return self._segments.keys
+
+    @property
+    def version(self) -> int:
+        """Of what the index was made from, as the caller has given it with the last change."""
+        return self._segments.version
+
+    def remove(self, keys: Keys) -> int:
+        """Take vectors or documents out; keys that are not there are left out. How many there were."""
+        return self._segments.update(keys, [])
+
+    def merge(self) -> bool:
+        """Join the segments of one size, if there are enough of them; done in the background, too."""
+        return self._segments.merge()
+
+    def wait(self) -> None:
+        """Until the merges of the background are done."""
+        self._segments.wait()
+
+    def verify(self) -> list[str]:
+        """Names of the files whose bytes are not those that were written."""
+        return self._segments.verify()
+
+
 def to_merge(held: Sequence[Held[S]]) -> list[Held[S]]:
     """One segment that is mostly deleted; or the segments of a tier that has TIER of them, small ones first."""
     return [held[number] for number in one_tier([(len(one), len(one.segment.keys)) for one in held])]

@@ -23,7 +23,7 @@ from bowerbird.index.fde import FDE, FDEConfig
 from bowerbird.index.kernels import Query
 from bowerbird.index.multivector.calibration import DEPTH, LEAST, TEN, question
 from bowerbird.index.multivector.search import best_keys
-from bowerbird.index.segments import Arrays, Manifest, Segments, opened
+from bowerbird.index.segments import Arrays, Manifest, SegmentedIndex, Segments, opened
 from bowerbird.index.two_stage_segment import TwoStageSegment, merged_arrays, segment_arrays
 
 KIND = "two-stage"
@@ -50,7 +50,7 @@ class Encoding:
         return MultiVector(tokens.vectors.astype(np.float32) - self.middle, tokens.offsets)
 
 
-class TwoStageIndex:
+class TwoStageIndex(SegmentedIndex[TwoStageSegment]):
     """Keys are whole numbers ≥ 0 that the caller gives; a document has at least one token."""
 
     def __init__(self, manifest: Manifest, folder: Path | None) -> None:
@@ -104,34 +104,13 @@ class TwoStageIndex:
         home = Path(folder)
         return opened(home, KIND, lambda manifest: cls(manifest, home))
 
-    def save(self, folder: str | Path) -> None:
-        """Write a copy to a folder."""
-        self._segments.save(Path(folder))
-
-    def __len__(self) -> int:
-        return len(self._segments)
-
     @property
     def dim(self) -> int:
         return self._encoding.config.dim
 
-    @property
-    def keys(self) -> Keys:
-        """Keys of all documents, in no particular order."""
-        return self._segments.keys
-
-    @property
-    def version(self) -> int:
-        """Of what the index was made from, as the caller has given it with the last change."""
-        return self._segments.version
-
     def add(self, keys: Keys, tokens: MultiVector) -> None:
         """Add documents, or replace those with the same keys. They are durable and found when this returns."""
         self.update(keys, tokens)
-
-    def remove(self, keys: Keys) -> int:
-        """Take documents out; keys that are not there are left out. How many there were."""
-        return self._segments.update(keys, [])
 
     def update(self, keys: Keys, tokens: MultiVector, *, gone: Keys | None = None, version: int | None = None) -> None:
         """Add some and take out others as one change: a crash leaves all of it or nothing, with the version.
@@ -173,18 +152,6 @@ class TwoStageIndex:
         check_request(0, recall)
         at = min(int(np.ceil(recall * len(self._ranks))), len(self._ranks)) - 1
         return max(LEAST, int(self._ranks[at]) + 1)
-
-    def merge(self) -> bool:
-        """Join the segments of one size, if there are enough of them; done in the background, too."""
-        return self._segments.merge()
-
-    def wait(self) -> None:
-        """Until the merges of the background are done."""
-        self._segments.wait()
-
-    def verify(self) -> list[str]:
-        """Names of the files whose bytes are not those that were written."""
-        return self._segments.verify()
 
     def stats(self) -> IndexStats:
         held = self._segments.held

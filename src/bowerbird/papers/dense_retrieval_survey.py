@@ -10,8 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +33,7 @@ from bowerbird.index.multivector import MultiVectorIndex
 from bowerbird.index.multivector.codec import Bits
 from bowerbird.index.pooling import pooled
 from bowerbird.papers.page import Check, Figure, Page, Part, Report, Run
+from bowerbird.papers.taxonomy import Mechanism, completeness, resolved
 from bowerbird.pipeline.fusion import rrf
 from bowerbird.pipeline.group import Group
 from bowerbird.pipeline.late import LateInteraction
@@ -51,18 +51,7 @@ CANDIDATES = 20
 MEASURES = ("nDCG@10", "R@1")
 SETS = ("en-en", "de-en")
 
-Aspect = Literal["architecture", "training", "indexing", "integration", "evaluation"]
 Values: TypeAlias = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Mechanism:
-    """part: 'module:name' of what does it here; empty if nothing does."""
-
-    aspect: Aspect
-    name: str
-    part: str = ""
-
 
 MECHANISMS = (
     Mechanism("architecture", "bi-encoder, one vector, mean pooling", "bowerbird.encoders.e5:E5"),
@@ -115,28 +104,6 @@ MECHANISMS = (
 )
 
 
-def resolved(mechanism: Mechanism) -> object:
-    """The part itself. Raises ImportError or AttributeError if there is no such part."""
-    module, _, name = mechanism.part.partition(":")
-    return getattr(import_module(module), name)
-
-
-def here() -> tuple[Mechanism, ...]:
-    return tuple(mechanism for mechanism in MECHANISMS if mechanism.part)
-
-
-def completeness() -> tuple[str, ...]:
-    """One line per aspect: what is here with its part, then what is not."""
-    lines = []
-    for aspect in dict.fromkeys(mechanism.aspect for mechanism in MECHANISMS):
-        some = [mechanism for mechanism in MECHANISMS if mechanism.aspect == aspect]
-        have = [f"{each.name} (`{each.part.replace(':', '.')}`)" for each in some if each.part]
-        lack = [each.name for each in some if not each.part]
-        missing = f"; not here: {', '.join(lack)}" if lack else ""
-        lines.append(f"{aspect}, {len(have)} of {len(some)}: {', '.join(have)}{missing}")
-    return tuple(lines)
-
-
 def pipelines(snapshot: Snapshot) -> dict[str, tuple[Part, Stage]]:
     """The kinds of retriever that there are, over one library; documents count by their best passage (maxP)."""
     words, meaning = Lexical(snapshot), Dense(snapshot, "text")
@@ -181,7 +148,7 @@ def reproduce(run: Run) -> Report:
         for name, each in found_indexes.items():
             figures.append(Figure.over(each.part, name, f"recall@{TOP} of {what}", each.recall))
             figures.append(Figure.of(each.part, name, f"bytes a {what[:-1]}", each.bytes))
-    present = here()
+    present = [mechanism for mechanism in MECHANISMS if mechanism.part]
     return Report(
         data=f"XQuAD: 240 English passages, {len(benchmarks['en-en'].queries)} questions in English and in German; "
         f"indexes on its {len(passages.vectors):,} token vectors; default encoders",
@@ -191,7 +158,7 @@ def reproduce(run: Run) -> Report:
                   all(callable(part) or part for part in map(resolved, present))),
             *_checks(scored, singles, sets),
         ),
-        notes=completeness(),
+        notes=completeness(MECHANISMS),
     )  # fmt: skip
 
 

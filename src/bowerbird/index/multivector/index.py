@@ -23,7 +23,7 @@ from bowerbird.index.multivector.centroids import Centroids, how_many
 from bowerbird.index.multivector.codec import Bits, Codebooks
 from bowerbird.index.multivector.search import Effort, search
 from bowerbird.index.multivector.segment import EXACT, Model, Segment, Strategy, merged_arrays, segment_arrays
-from bowerbird.index.segments import Arrays, Manifest, Segments, opened
+from bowerbird.index.segments import Arrays, Manifest, SegmentedIndex, Segments, opened
 from bowerbird.storage.packs import Pack, write_pack
 
 KIND = "multi-vector"
@@ -32,7 +32,7 @@ BATCH_TOKENS = 4_000_000
 """Tokens that are encoded at a time: memory of a build beyond its result is about a gigabyte."""
 
 
-class MultiVectorIndex:
+class MultiVectorIndex(SegmentedIndex[Segment]):
     """Keys are whole numbers ≥ 0 that the caller gives; a document has at least one token."""
 
     def __init__(self, manifest: Manifest, folder: Path | None, model: Model) -> None:
@@ -100,19 +100,6 @@ class MultiVectorIndex:
         home = Path(folder)
         home.mkdir(parents=True, exist_ok=True)
         self._segments.save(home, _head(write_pack(home, self._model.arrays()), self._model, self._calibration))
-
-    def __len__(self) -> int:
-        return len(self._segments)
-
-    @property
-    def keys(self) -> Keys:
-        """Keys of all documents, in no particular order."""
-        return self._segments.keys
-
-    @property
-    def version(self) -> int:
-        """Of what the index was made from, as the caller has given it with the last change."""
-        return self._segments.version
 
     def search(
         self,
@@ -193,10 +180,6 @@ class MultiVectorIndex:
         """Add documents, or replace those with the same keys. They are durable and found when this returns."""
         self.update(keys, tokens, threads=threads)
 
-    def remove(self, keys: Keys) -> int:
-        """Take documents out; keys that are not there are left out. How many there were."""
-        return self._segments.update(keys, [])
-
     def update(
         self,
         keys: Keys,
@@ -215,18 +198,6 @@ class MultiVectorIndex:
             raise ValueError(f"token vectors have {tokens.dim} dimensions, the index has vectors of {self._model.dim}")
         fresh = [segment_arrays(*part, self._model, threads) for part in _portions(keys, tokens)]
         self._segments.update(keys if gone is None else np.concatenate([keys, gone]), fresh, version)
-
-    def merge(self) -> bool:
-        """Merge the small segments of one size, if there are enough of them; done in the background, too."""
-        return self._segments.merge()
-
-    def wait(self) -> None:
-        """Until the merges of the background are done."""
-        self._segments.wait()
-
-    def verify(self) -> list[str]:
-        """Names of the files whose bytes are not those that were written."""
-        return self._segments.verify()
 
     def stats(self) -> IndexStats:
         tokens, size = self._tokens, self._segments.bytes
