@@ -60,6 +60,17 @@ def test_rows_keep_their_order_whatever_the_batching(e5: E5) -> None:
     assert norms == pytest.approx(np.ones(len(norms)), abs=1e-5)
 
 
+def test_a_query_has_the_same_vectors_whatever_is_asked_beside_it() -> None:
+    asked, others = parts("old bridges"), parts("the number of chambers of a heart", "books that the library lends")
+    alone, beside = E5().encode_queries(asked), E5().encode_queries([*others, *asked])
+    assert alone.dense is not None
+    assert alone.tokens is not None
+    assert beside.dense is not None
+    assert beside.tokens is not None
+    assert np.array_equal(alone.dense.vectors[0], beside.dense.vectors[2])
+    assert np.array_equal(alone.tokens[0], beside.tokens[2])
+
+
 def test_token_vectors_are_those_of_the_words(e5: E5) -> None:
     text = "Die Brücke wurde 1358 vollendet."
     tokens = e5.encode_items(parts(text)).tokens

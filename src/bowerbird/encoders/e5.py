@@ -73,24 +73,27 @@ class E5:
         return self._encode([text_of(parts) for parts in batch], "passage: ")
 
     def encode_queries(self, batch: Sequence[Parts]) -> Embedding:
-        """As `encode_items`, with the model's prefix for questions.
+        """As `encode_items`, with the model's prefix for questions, and each text in a run of its own.
 
-        A search asks for the same query's vectors several times, so the latest ones are remembered.
+        The scales of int8 activations are those of a whole run, so that vectors depend a little on what else is in it.
+        A query is to have the same answer whatever is asked beside it. A search asks for the same query's vectors
+        several times, so the latest ones are remembered.
         """
-        texts = [text_of(parts) for parts in batch]
-        missing = list(dict.fromkeys(text for text in texts if text not in self._remembered))
-        if missing:
-            fresh = self._encode(missing, "query: ")
-            assert fresh.dense is not None
-            assert fresh.tokens is not None
-            for row, text in enumerate(missing):
-                self._remembered[text] = fresh.dense.vectors[row], fresh.tokens[row]
-        found = [self._remembered[text] for text in texts]
+        found = [self._query(text_of(parts)) for parts in batch]
         while len(self._remembered) > REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
         if not found:
             return Embedding(Dense(np.zeros((0, self.dim), np.float32)))
         return Embedding(Dense(np.stack([dense for dense, _ in found])), MultiVector.of([each for _, each in found]))
+
+    def _query(self, text: str) -> tuple[Floats, Floats]:
+        """The pooled vector and the token vectors of a query."""
+        if text not in self._remembered:
+            fresh = self._encode([text], "query: ")
+            assert fresh.dense is not None
+            assert fresh.tokens is not None
+            self._remembered[text] = fresh.dense.vectors[0], fresh.tokens[0]
+        return self._remembered[text]
 
     def encode_texts(self, texts: Sequence[str], prefix: str = "query: ") -> NDArray[np.float32]:
         """n texts → n × 384 pooled vectors."""

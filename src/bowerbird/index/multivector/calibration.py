@@ -21,13 +21,12 @@ from bowerbird.index.kernels import Query
 from bowerbird.index.multivector.search import Effort, interact, parts, reach, search
 from bowerbird.index.multivector.segment import Model, Segment
 
-ASKED = 64
+ASKED = 128
 TOKENS = 20
-NOISE = 0.6
+NOISE = 1.0
 """Length of the noise that is added to a token of length 1: a query's words are not the document's."""
-DEPTH = 4000
-DEPTH_SHARE = 0.02
-"""Documents whose MaxSim is computed to find the best ten: so many, or a share of them if that is more."""
+DEPTH = 500_000
+"""Tokens of the documents whose MaxSim is computed to find the best ten, the best by centroids."""
 TEN = 10
 LEAST = 40
 TIMED = 1000
@@ -131,8 +130,10 @@ def _ranks(segment: Segment, model: Model, query: Query) -> tuple[list[int], lis
     """Where the best ten stand in a pass, and from how many candidates on, less one, lists let them through."""
     run = kernels.use()
     tables = [run.table(part, model.centroids.blocks, len(model.centroids)) for part in parts(query)]
-    depth = max(DEPTH, int(DEPTH_SHARE * len(segment)))
-    by_centroids = np.argsort(-interact(run, segment, tables, None), kind="stable")[:depth].astype(np.int32)
+    depth = max(TEN, DEPTH * len(segment) // max(int(segment.offsets[-1]), 1))
+    scores = interact(run, segment, tables, None)
+    kept = run.top(scores, depth)
+    by_centroids = kept[np.argsort(-scores[kept], kind="stable")]
     exact = run.maxsim(query.ordered(model.order), segment.tokens, segment.offsets, by_centroids)
     ranks = np.argsort(-exact, kind="stable")[:TEN]
     if not segment.listed:
