@@ -37,7 +37,7 @@ def test_our_indexes_are_measured_and_reported(folder: Path, base: str, monkeypa
     monkeypatch.setenv(threads.VARIABLES[0], "1")
     kind = "tokens" if base == "text" else "dense"
     entries = [entry for entry in roster.ENTRIES if entry.ours and entry.kind == kind]
-    found = measure(entries, sets.load(base, folder), folder, queries=10, throughput=True, say=print)
+    found = measure(entries, sets.load(base, folder), folder, queries=10, throughput=True, minutes=1, say=print)
     assert [absent.reason for absent in found.absent] == []
     assert max(row.recall_at_10 for row in found.rows) > 0.95
     assert all(row.touched_mb and row.queries_per_s for row in found.rows)

@@ -40,6 +40,7 @@ def main() -> None:
         wanted.folder,
         queries=wanted.queries,
         throughput=wanted.throughput,
+        minutes=wanted.minutes,
         say=lambda text: console.print(text, highlight=False),
     )
     kinds = ["throughput"] * wanted.throughput + ["part"] * bool(wanted.only)
@@ -58,6 +59,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--folder", type=Path, default=Path("build/bench"))
     parser.add_argument("--throughput", action="store_true")
+    parser.add_argument("--minutes", type=float, default=30, help="that one build may take")
     return parser.parse_args()
 
 

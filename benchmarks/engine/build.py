@@ -35,12 +35,15 @@ def index_folder(set_name: str, name: str, folder: Path) -> Path:
     return folder / "index" / set_name / name.replace(" ", "-")
 
 
-def ensure_built(set_name: str, name: str, folder: Path) -> Built | Failed:
-    """The note of an earlier build, or that of a new one."""
+def ensure_built(set_name: str, name: str, folder: Path, minutes: float) -> Built | Failed:
+    """The note of an earlier build, or that of a new one, which may take so long."""
     note = index_folder(set_name, name, folder) / NOTE
     if not note.exists():
         command = [sys.executable, "-m", "benchmarks.engine.build", set_name, name, str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60 * minutes)
+        except subprocess.TimeoutExpired:
+            return Failed(f"{set_name} was not built in {minutes:g} minutes")
         if done.returncode:
             return Failed(f"not built: {_last_line(done.stderr) or f'ended with status {done.returncode}'}")
     return Built(**json.loads(note.read_text()))

@@ -138,12 +138,14 @@ def measure(
     *,
     queries: int,
     throughput: bool,
+    minutes: float,
     say: Callable[[str], None],
 ) -> Measured:
+    """minutes: that a build may take."""
     opened, absent = [], []
     for entry in entries:
         say(f"{entry.name}: building or opening")
-        found = _open(entry, given, folder)
+        found = _open(entry, given, folder, minutes)
         if isinstance(found, Absent):
             say(f"{found.name}: {found.reason}")
             absent.append(found)
@@ -162,11 +164,11 @@ def recall(found: Ids, truth: Ids, depth: int) -> float:
     return len(set(found[:depth].tolist()) & set(truth[:depth].tolist())) / min(depth, len(truth))
 
 
-def _open(entry: Entry, given: BenchSet, folder: Path) -> Opened | Absent:
+def _open(entry: Entry, given: BenchSet, folder: Path, minutes: float) -> Opened | Absent:
     adapter = load(entry)
     if isinstance(adapter, Absent):
         return adapter
-    built = ensure_built(given.name, entry.name, folder)
+    built = ensure_built(given.name, entry.name, folder, minutes)
     if not isinstance(built, Built):
         return Absent(entry.name, built.reason)
     before = _resident_mb()

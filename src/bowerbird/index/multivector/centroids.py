@@ -39,7 +39,10 @@ def how_many(tokens: int) -> int:
 
 @dataclass(frozen=True)
 class Centroids:
-    """points: K × dim unit vectors, those of a region in a row. regions: R × dim. bounds: R + 1 numbers of points."""
+    """points: K × dim unit vectors that float16 holds, those of a region in a row. regions: R × dim.
+
+    bounds: R + 1 numbers of points.
+    """
 
     points: Array
     regions: Array
@@ -72,12 +75,13 @@ class Centroids:
             return np.concatenate([np.zeros(0, np.int32), *pool.map(one, starts)])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        return {"centroids.points": self.points, "centroids.regions": self.regions, "centroids.bounds": self.bounds}
+        points = self.points.astype(np.float16)
+        return {"centroids.points": points, "centroids.regions": self.regions, "centroids.bounds": self.bounds}
 
     @staticmethod
     def of(arrays: Mapping[str, NDArray[Any]]) -> Centroids:
         return Centroids(
-            np.ascontiguousarray(arrays["centroids.points"]),
+            arrays["centroids.points"].astype(np.float32),
             np.ascontiguousarray(arrays["centroids.regions"]),
             np.ascontiguousarray(arrays["centroids.bounds"]),
         )
@@ -103,7 +107,8 @@ class Centroids:
         ]
         bounds = np.concatenate([[0], np.cumsum(shares)]).astype(np.int64)
         first = Centroids(np.concatenate(points), regions, bounds)
-        return Centroids(_means(sample, first.nearest(sample, threads), first.points), regions, bounds)
+        kept = _means(sample, first.nearest(sample, threads), first.points).astype(np.float16)
+        return Centroids(kept.astype(np.float32), regions, bounds)
 
 
 def shared_out(sizes: NDArray[np.int64], count: int) -> NDArray[np.int64]:

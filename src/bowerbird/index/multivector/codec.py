@@ -58,10 +58,15 @@ class Codebooks:
         words = np.stack([_kmeans(part) for part in parts]) / weights.reshape(len(parts), 1, -1)
         room = np.abs(centroids).max(axis=0)[order].reshape(len(parts), -1) + np.abs(words).max(axis=1)
         unit = float(room.max()) / 126
-        steps = np.rint(words / unit).astype(np.int16)
+        return Codebooks._around(centroids, bits, order, np.rint(words / unit).astype(np.int16), unit)
+
+    @staticmethod
+    def _around(
+        centroids: NDArray[np.float32], bits: int, order: NDArray[np.int64], words: NDArray[np.int16], unit: float
+    ) -> Codebooks:
         values = np.rint(centroids[:, order] / unit).astype(np.int16)
-        bytes_ = np.ascontiguousarray((values + 128 + steps.min(axis=1).ravel()).astype(np.uint8))
-        return Codebooks(bits, order, steps, unit, bytes_)
+        bytes_ = (values + 128 + words.min(axis=1).ravel()).astype(np.uint8)
+        return Codebooks(bits, order, words, unit, np.ascontiguousarray(bytes_))
 
     @property
     def table(self) -> Bytes:
@@ -94,17 +99,16 @@ class Codebooks:
             "codebooks.order": self.order,
             "codebooks.words": self.words,
             "codebooks.unit": np.array([self.unit]),
-            "codebooks.centroids": self.centroids,
         }
 
     @staticmethod
-    def of(arrays: Mapping[str, NDArray[Any]]) -> Codebooks:
-        return Codebooks(
+    def of(arrays: Mapping[str, NDArray[Any]], centroids: NDArray[np.float32]) -> Codebooks:
+        return Codebooks._around(
+            centroids,
             int(arrays["codebooks.bits"][0]),
             np.ascontiguousarray(arrays["codebooks.order"]),
             np.ascontiguousarray(arrays["codebooks.words"]),
             float(arrays["codebooks.unit"][0]),
-            np.ascontiguousarray(arrays["codebooks.centroids"]),
         )
 
 

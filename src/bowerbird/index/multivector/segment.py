@@ -49,8 +49,9 @@ class Model:
 
     @staticmethod
     def of(arrays: Mapping[str, NDArray[Any]], strategy: Strategy, exact: bool) -> Model:
-        codebooks = Codebooks.of(arrays) if "codebooks.bits" in arrays else None
-        return Model(Centroids.of(arrays), codebooks, None if codebooks is None else codebooks.table, strategy, exact)
+        centroids = Centroids.of(arrays)
+        codebooks = Codebooks.of(arrays, centroids.points) if "codebooks.bits" in arrays else None
+        return Model(centroids, codebooks, None if codebooks is None else codebooks.table, strategy, exact)
 
     @property
     def dim(self) -> int:
