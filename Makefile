@@ -1,7 +1,7 @@
 # make demo   sets up, indexes examples/, searches them, writes demo.html
 # make test   sets up, runs all tests
 # make lint   formatting, lint, types
-# make bench  all tables of docs/benchmarks.md; hours (quality needs ../shared/data, the rest a Debian and its network)
+# make bench  all tables of docs/benchmarks.md and docs/papers.md; hours (quality needs ../shared/data, the rest a Debian and its network)
 # make docs   checks that every command in the guides runs
 # make lock   resolves the locked versions anew
 
@@ -60,6 +60,10 @@ bench: bench-engine
 	$(BIN)/python -m benchmarks.methods --folder build/methods --write docs/benchmarks.md
 	$(BIN)/python -m benchmarks.speed --write docs/benchmarks.md
 	$(BIN)/python -m benchmarks.server --minutes 10 --write docs/benchmarks.md
+	$(PEERS) -m benchmarks.lexical --write docs/benchmarks.md
+	$(BIN)/python -m benchmarks.evaluation
+	-$(BIN)/bowerbird reproduce --all --data ../shared/data --json > build/reproduced.json
+	$(BIN)/python -m benchmarks.papers build/reproduced.json
 
 # what was measured stays in build/bench/results: delete a file there to measure it again
 ENGINE := build/bench

@@ -1,8 +1,8 @@
 """BM25 over our own postings beside Lance full text, bm25s and tantivy, all over the same analysed terms.
 
-python -m benchmarks.lexical                            # quality on the shared sets
-python -m benchmarks.lexical --speed                    # latency and build time at 200,000 short passages
-python -m benchmarks.lexical --speed --count 1000000    # takes 10 GB of memory for the peers' lists of words
+python -m benchmarks.lexical                            # latency at a million short passages; quality
+python -m benchmarks.lexical --speed --count 200000     # latency only; a million take 10 GB for the peers' words
+python -m benchmarks.lexical --write docs/benchmarks.md
 
 bm25s and tantivy are left out where they are not installed.
 """
@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.report import machine, write_section
 from benchmarks.sets import DATA, lines, qrels
 from bowerbird.embeddings import Sparse
 from bowerbird.index.analysis import query_terms, terms
@@ -38,6 +39,16 @@ ROUNDS = 3
 XQUAD_LANGUAGES = ("en", "de", "es", "ru", "el", "tr", "ar", "hi", "th", "vi", "zh", "ro")
 Search = Callable[[Sequence[Words]], NDArray[np.int64]]
 """Queries → n × K rows, -1 pads."""
+
+
+@dataclass(frozen=True)
+class Table:
+    header: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+    def markdown(self) -> str:
+        lines = [self.header, ("---", *["---:"] * (len(self.header) - 1)), *self.rows]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 @dataclass(frozen=True)
@@ -156,22 +167,27 @@ def first(found: NDArray[np.int64], one: Task) -> float:
     return statistics.mean(int(hits[0]) in wanted for hits, wanted in zip(found, one.relevant, strict=True))
 
 
-def quality() -> None:
-    print(f"{'':28}{'passages':>9}{'queries':>9}   {'nDCG@10':>16}   {'R@1':>16}")
-    print(f"{'':46}   {'own':>8}{'Lance':>8}   {'own':>8}{'Lance':>8}")
+def quality(names: Sequence[str]) -> Table:
+    """nDCG@10 and R@1 of every system on the shared sets."""
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    heads = {}
     for one in tasks():
         documents, languages = analysed(one.texts)
         queries = [query_terms(text, languages) for text in one.queries]
+        heads[one.name] = (one.name, f"{len(documents):,}", f"{len(queries):,}")
         with tempfile.TemporaryDirectory() as folder:
-            own = LexicalIndex.build(counted(documents)).search(queries, K)[0]
-            other = lance_search(lance_dataset(documents, f"{folder}/terms.lance"))(queries)
-        cells = [f"{one.name:28}{len(documents):9}{len(queries):9}   "]
-        for found in (own, other):
-            scores = [ndcg(hits, wanted) for hits, wanted in zip(found, one.relevant, strict=True)]
-            cells.append(f"{statistics.mean(scores):8.3f}")
-        cells.append("   ")
-        cells += [f"{first(found, one):8.3f}" for found in (own, other)]
-        print("".join(cells), flush=True)
+            for system in made(names, documents, Path(folder)):
+                hits = system.search(queries)
+                scores = [ndcg(some, wanted) for some, wanted in zip(hits, one.relevant, strict=True)]
+                found.setdefault(one.name, {})[system.name] = statistics.mean(scores), first(hits, one)
+        print(one.name, found[one.name], flush=True)
+    systems = list(dict.fromkeys(name for scores in found.values() for name in scores))
+    header = ("set", "passages", "queries", *(f"{name} {cut}" for cut in ("nDCG@10", "R@1") for name in systems))
+    rows = [
+        (*heads[name], *(f"{scores[system][cut]:.3f}" for cut in (0, 1) for system in systems))
+        for name, scores in found.items()
+    ]
+    return Table(header, rows)
 
 
 def many(documents: Sequence[Sequence[int]], count: int) -> list[list[int]]:
@@ -323,25 +339,24 @@ def agreement(found: NDArray[np.int64], expected: NDArray[np.int64]) -> float:
     return statistics.mean(len(set(a.tolist()) & set(b.tolist())) / K for a, b in zip(found, expected, strict=True))
 
 
-def speed(count: int, names: Sequence[str]) -> None:
+def made(names: Sequence[str], documents: Sequence[Sequence[int]], folder: Path) -> Iterator[System]:
+    """The systems of these names over the documents, but for those that are not installed."""
+    for name in names:
+        (folder / name).mkdir()
+        try:
+            yield MAKERS[name](documents, folder / name)
+        except ImportError as error:
+            print(f"{name} is left out: {error}; pip install {name}")
+
+
+def speed(count: int, names: Sequence[str]) -> Table:
     """The systems take turns, so that whatever else the machine does slows all of them; the best of ROUNDS counts."""
     texts = [text for one in list(tasks())[:4] for text in one.texts if text.strip()]
-    real, took = timed(lambda: analysed(texts))
-    documents, languages = real
-    print(f"analysis: {sum(map(len, documents)) / took:,.0f} words/s; load of the machine {os.getloadavg()[0]:.1f}")
+    documents, languages = analysed(texts)
     asked = [query_terms(text, languages) for text in next(tasks()).queries]
     passages = many(documents, count)
-    words = sum(map(len, passages)) / len(passages)
     with tempfile.TemporaryDirectory() as folder:
-        systems = []
-        for name in names:
-            (Path(folder) / name).mkdir()
-            try:
-                systems.append(MAKERS[name](passages, Path(folder) / name))
-            except ImportError as error:
-                print(f"{name} is left out: {error}; pip install {name}")
-        print(f"{count:,} passages of {words:.0f} words; milliseconds per query, one thread, best {K} hits")
-        print(f"{'':34}{'build s':>9}{'MB':>7}   {'5 words':>16}   {'questions':>16}   {'batch':>7}{'agree':>7}")
+        systems = list(made(names, passages, Path(folder)))
         short = [query[:5] for query in asked]
         best: dict[str, list[list[float]]] = {system.name: [] for system in systems}
         batches: dict[str, list[float]] = {system.name: [] for system in systems}
@@ -349,26 +364,40 @@ def speed(count: int, names: Sequence[str]) -> None:
             for system in systems:
                 best[system.name] += [milliseconds(system.search, short), milliseconds(system.search, asked)]
                 batches[system.name].append(1000 * timed(lambda one=system: one.search(asked))[1] / len(asked))
-        expected = systems[0].search(short)
+        expected, rows = systems[0].search(short), []
         for system in systems:
-            cells = f"{system.name:34}{system.built_in:9.1f}{system.size / 1e6:7.0f}"
+            cells = [system.name, f"{system.built_in:.1f}", f"{system.size / 1e6:,.0f}"]
             for kind in (0, 1):
                 fastest = np.min(best[system.name][kind::2], axis=0)  # of every query
-                cells += f"   {np.percentile(fastest, 50):8.2f}{np.percentile(fastest, 95):8.2f}"
-            same = f"{agreement(system.search(short), expected):7.2f}" if "deletions" not in system.name else "      -"
-            print(f"{cells}   {min(batches[system.name]):7.2f}{same}", flush=True)
+                cells += [f"{np.percentile(fastest, share):.2f}" for share in (50, 95)]
+            same = f"{agreement(system.search(short), expected):.2f}" if "deletions" not in system.name else ""
+            rows.append((*cells, f"{min(batches[system.name]):.2f}", same))
+    asked_as = ("5 words p50", "p95", "questions p50", "p95")
+    return Table(("system", "build s", "MB", *asked_as, "in a batch", "same hits"), rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--speed", action="store_true")
-    parser.add_argument("--count", type=int, default=200_000)
+    parser.add_argument("--speed", action="store_true", help="only that")
+    parser.add_argument("--count", type=int, default=1_000_000, help="of short passages, for speed")
     parser.add_argument("--systems", nargs="*", choices=list(MAKERS), default=list(MAKERS))
+    parser.add_argument("--write", type=Path, metavar="GUIDE", help="put both tables into this guide")
     options = parser.parse_args()
+    fast = speed(options.count, options.systems)
+    print(fast.markdown())
     if options.speed:
-        speed(options.count, options.systems)
-    else:
-        quality()
+        return
+    good = quality([name for name in options.systems if name != "segments"])
+    print(good.markdown())
+    if options.write:
+        text = f"""{machine()}. All systems get the same terms.
+
+{good.markdown()}
+
+{options.count:,} short passages, milliseconds per query on one thread, ten hits (load {os.getloadavg()[0]:.0f}):
+
+{fast.markdown()}"""
+        write_section(options.write, "lexical", text)
 
 
 if __name__ == "__main__":

@@ -36,10 +36,11 @@ def write(path: Path, found: Mapping[str, Measured]) -> None:
 
 def _read(text: str) -> dict[str, Measured]:
     entries: dict[str, dict[str, Any]] = json.loads(text)
-    return {name: Measured(date.fromisoformat(one["day"]), _report(one)) for name, one in entries.items()}
+    return {name: Measured(date.fromisoformat(one["day"]), report_of(one)) for name, one in entries.items()}
 
 
-def _report(entry: Mapping[str, Any]) -> Report:
+def report_of(entry: Mapping[str, Any]) -> Report:
+    """What `Report.to_json` gave."""
     return Report(
         data=entry["data"],
         figures=tuple(Figure(**figure) for figure in entry["figures"]),
