@@ -50,7 +50,8 @@ def test_a_gain_is_certain_where_its_interval_is_above_zero() -> None:
 
 
 def test_what_was_measured_can_be_written_and_read(tmp_path: Path) -> None:
-    report = Report("data", (Figure.of("ours", "m", "R@1", 0.5),), (Check("it works", True),), ("a note",), 2.0)
+    checks = (Check("it works", True), Check("compared by numpy", np.float64(1) > 2))
+    report = Report("data", (Figure.of("ours", "m", "R@1", 0.5),), checks, ("a note",), 2.0)
     found = {papers.names()[0]: Measured(date(2026, 1, 2), report)}
     write(tmp_path / "m.json", found)
     assert read((tmp_path / "m.json").read_text("utf8")) == found
@@ -71,3 +72,12 @@ def test_the_command_line_lists_pages_and_refuses_to_run_without_data(tmp_path: 
     refused = subprocess.run([*command, "reproduce", papers.names()[0]], capture_output=True, text=True, cwd=tmp_path)
     assert refused.returncode == 2
     assert "--data" in refused.stderr
+
+
+def test_pages_that_cannot_run_are_named_and_do_not_stop_the_others(tmp_path: Path) -> None:
+    names = ["dbnorm", "weimocir"]
+    command = [sys.executable, "-m", "bowerbird.cli", "reproduce", *names, "--data", str(tmp_path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {}
+    assert all(f"{name}: " in done.stderr for name in names)

@@ -72,7 +72,8 @@ class Report:
         return all(check.seen for check in self.checks)
 
     def to_json(self) -> dict[str, Any]:
-        return {"holds": self.holds, **asdict(self)}
+        checks = [{"says": check.says, "seen": bool(check.seen)} for check in self.checks]  # some come from numpy
+        return {"holds": self.holds, **asdict(self), "checks": checks}
 
 
 @dataclass(frozen=True)
