@@ -31,6 +31,7 @@ TORCH_211 = " (its wheel needs torch 2.11 with CUDA in an environment of its own
 ENTRIES = (
     Entry("bowerbird", "tokens", "benchmarks.engine.ours:Tokens", ours=True),
     Entry("bowerbird + float16", "tokens", "benchmarks.engine.ours:TokensExact", ours=True),
+    Entry("bowerbird, pooled by 2", "tokens", "benchmarks.engine.ours:TokensPooled", ours=True),
     Entry("bowerbird 4 bit", "tokens", "benchmarks.engine.ours:Tokens4", ours=True),
     Entry("bowerbird 2 bit", "tokens", "benchmarks.engine.ours:Tokens2", ours=True),
     Entry("bowerbird dense", "dense", "benchmarks.engine.ours:Dense", ours=True),
