@@ -171,7 +171,7 @@ def test_lists_that_leave_too_much_out_are_not_used(monkeypatch: pytest.MonkeyPa
     for asked in (0.9, 0.99):
         assert recall(listed, TOKENS, QUERIES, recall=asked) > asked - 0.05
     monkeypatch.setattr(calibration, "PROBES", 1)
-    monkeypatch.setattr(calibration, "TOKENS", 1)
+    monkeypatch.setattr(calibration, "TOKENS", 3)
     narrow = calibration.calibrate([one.segment for one in listed._segments.held], listed._model, 0)
     assert narrow.listed_candidates(1.0, 1500) is None
     assert narrow.candidates(1.0, 1500) <= 1500

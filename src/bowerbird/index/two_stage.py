@@ -192,7 +192,7 @@ def _ranks(segment: TwoStageSegment, encoding: Encoding, seed: int) -> list[int]
     the document that a question was made from."""
     random = np.random.default_rng(seed)
     own = random.permutation(len(segment))[:ASKED]
-    asked = MultiVector.of([question(segment.tokens_of(int(row)), random) for row in own])
+    asked = MultiVector.of([question([segment.tokens_of(int(row))], random) for row in own])
     ranks: list[int] = []
     for number, nominated in enumerate(segment.candidates(encoding.queries(asked), DEPTH, None)):
         others = nominated[nominated != own[number]]

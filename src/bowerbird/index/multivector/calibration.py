@@ -1,6 +1,7 @@
 """How many candidates a recall takes on this collection, and how long, measured when the index is built.
 
-Queries are not known yet, so documents stand for them: some tokens of a document, with noise. For each we look where
+Queries are not known yet, so documents stand for them: some tokens of two or three documents, with noise. A query
+about one document would be found too easily, above all where others nearly repeat it. For each we look where
 the ten documents with the best MaxSim stand in the order by centroids; the recall at n candidates is the share of
 them among the first n. Where there are lists, we look from how many candidates on these let them through, too. The same
 queries are timed with few and with many candidates, on the machine of the build.
@@ -23,7 +24,7 @@ from bowerbird.index.multivector.segment import Model, Segment
 
 ASKED = 128
 TOKENS = 20
-NOISE = 1.0
+NOISE = 0.6
 """Length of the noise that is added to a token of length 1: a query's words are not the document's."""
 DEPTH = 500_000
 """Tokens of the documents whose MaxSim is computed to find the best ten, the best by centroids."""
@@ -31,7 +32,7 @@ TEN = 10
 LEAST = 40
 TIMED = 1000
 """Candidates of a slow search, which is timed beside one of LEAST."""
-PROBES = 16
+PROBES = 64
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,9 @@ def calibrate(segments: Sequence[Segment], model: Model, seed: int) -> Calibrati
     """Measure on the largest segment."""
     segment = max(segments, key=len)
     random = np.random.default_rng(seed)
-    chosen = random.permutation(len(segment))[:ASKED]
-    questions = [question(_tokens(segment, int(document), model), random) for document in chosen]
+    chosen = random.permutation(len(segment))
+    groups = [np.resize(chosen[3 * number :], 2 + number % 2) for number in range(min(ASKED, -(-len(segment) // 3)))]
+    questions = [question([_tokens(segment, int(one), model) for one in group], random) for group in groups]
     both = [_ranks(segment, model, Query.of(question)) for question in questions]
     ranks, listed = (sorted(rank for found in side for rank in found) for side in zip(*both, strict=True))
     return Calibration(ranks, len(segment), *_times(segment, model, questions), list_ranks=listed)
@@ -147,9 +149,10 @@ def _ranks(segment: Segment, model: Model, query: Query) -> tuple[list[int], lis
     return ranks.tolist(), np.where(best > 0, listed, len(segment)).tolist()
 
 
-def question(tokens: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
-    """Some tokens of a document, with noise, for a query."""
-    chosen = tokens[np.sort(random.permutation(len(tokens))[:TOKENS])]
+def question(documents: Sequence[NDArray[np.float32]], random: np.random.Generator) -> NDArray[np.float32]:
+    """Some tokens of each document, TOKENS in all, with noise, for a query."""
+    share = TOKENS // len(documents)
+    chosen = np.concatenate([tokens[np.sort(random.permutation(len(tokens))[:share])] for tokens in documents])
     noise = random.standard_normal(chosen.shape).astype(np.float32)
     moved = chosen + NOISE * noise / np.linalg.norm(noise, axis=1, keepdims=True)
     unit: NDArray[np.float32] = (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
