@@ -59,9 +59,16 @@ def test_reciprocal_ranks() -> None:
 def test_trec_runs_round_trip() -> None:
     found = ranking({0: {"a": 3.0, "b": 2.0}, 1: {"c": 1.0}})
     run = found.to_trec(["q1", "q2", "q3"])
-    assert run.splitlines()[0] == "q1 Q0 a 1 3.000000 bowerbird"
+    assert run.splitlines()[0] == "q1 Q0 a 1 3 bowerbird"
     again = Ranking.from_trec(run.splitlines(), dict(zip(["q1", "q2", "q3"], QUERIES, strict=True)))
     assert [again.hits(number) for number in range(3)] == [found.hits(number) for number in range(3)]
+
+
+def test_runs_keep_close_scores_apart_and_have_six_columns() -> None:
+    close = ranking({0: {"a b": 1e-8, "c": 1e-9}})
+    again = Ranking.from_trec(close.to_trec(["q 1"]).splitlines(), {"q%201": QUERIES[0]})
+    assert [name for name, _ in again.hits(0)] == ["a%20b", "c"]
+    assert again.scores.tolist() == pytest.approx([1e-8, 1e-9])
 
 
 def test_malformed_runs_name_the_line() -> None:

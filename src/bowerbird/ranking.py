@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -215,12 +217,13 @@ class Ranking:
         return pa.table({**columns, **self.matched})
 
     def to_trec(self, query_ids: Sequence[str], tag: str = "bowerbird") -> str:
-        """A TREC run: one line 'qid Q0 docid rank score tag' per hit."""
-        lines = []
-        for number, name in enumerate(query_ids):
-            for rank, (hit, score) in enumerate(self.hits(number), 1):
-                lines.append(f"{name} Q0 {hit} {rank} {score:.6f} {tag}\n")
-        return "".join(lines)
+        """A TREC run: one line 'qid Q0 docid rank score tag' per hit. Blanks in ids are written as %20, as columns end
+        at blanks."""
+        return "".join(
+            f"{trec_word(name)} Q0 {trec_word(hit)} {rank} {score:.9g} {trec_word(tag)}\n"
+            for number, name in enumerate(query_ids)
+            for rank, (hit, score) in enumerate(self.hits(number), 1)
+        )
 
     @classmethod
     def from_trec(cls, lines: Iterable[str], queries: Mapping[str, Query]) -> Ranking:
@@ -238,6 +241,11 @@ class Ranking:
                     raise RankingError(f"line {count} of the run: {hit!r} is a hit of query {name!r} already")
                 hits[hit] = score
         return cls.from_scores(list(queries.values()), found)
+
+
+def trec_word(text: str) -> str:
+    """A text as one column of a TREC file."""
+    return re.sub(r"[\s%]", lambda found: quote(found.group()), text)
 
 
 def _trec_line(line: str, count: int) -> tuple[str, str, float]:

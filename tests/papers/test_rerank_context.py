@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as pil
 
+import bowerbird as bb
 from bowerbird.embeddings import Floats
 from bowerbird.encoders.lite import unit
 from bowerbird.items import Item, Locator, Query, Text
@@ -96,10 +98,13 @@ def test_ranks_are_compared_with_ties() -> None:
     assert rank_correlation(np.array([1, 1]), np.array([1, 2])) == 0
 
 
-def test_it_is_a_pair_scorer_that_names_an_item_without_a_picture(told: Told) -> None:
+def test_it_is_a_pair_scorer_that_names_an_item_without_a_picture(told: Told, tmp_path: Path) -> None:
     scorer = RelevancyScore.learn(told.statements, told.photos, told.said)
     assert isinstance(scorer, PairScorer)
     assert scorer.score([]).shape == (0,)
     item = Item("note", "passage", (Text("no picture"),), Locator("note.txt"))
     with pytest.raises(ValueError, match="'note' has no picture"):
         scorer.score([(Query.of("a dog"), item)])
+    ready = bb.Lexical(bb.open(tmp_path / "library")) >> bb.Rerank(scorer)
+    bb.check(ready, ["a dog"])
+    assert repr(ready) == "Lexical >> Rerank(RelevancyScore)"

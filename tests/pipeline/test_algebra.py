@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,24 @@ import pytest
 
 import bowerbird as bb
 from bowerbird.errors import PipelineError
+from bowerbird.pipeline.default import default_pipeline
+from bowerbird.pipeline.stage import Names, Stage
 from bowerbird.ranking import Ranking
 from tests.pipeline.found import Found
 
 QUERIES = ("first", "second")
+
+
+@dataclass(frozen=True)
+class Pictured(Stage):
+    """Wants a picture in every query."""
+
+    def run(self, ranking: Ranking) -> Ranking:
+        return ranking
+
+    @property
+    def needs(self) -> Names:
+        return frozenset({"image"})
 
 
 def found(name: str, *hits: dict[str, float]) -> Found:
@@ -136,6 +151,27 @@ def test_what_a_stage_needs_is_checked_before_the_first_query(library: bb.Librar
     with pytest.raises(PipelineError, match="stages search a library or a snapshot, got str"):
         bb.check(bb.Lexical("library"), ["river"])  # type: ignore[arg-type]
     bb.check(bb.Lexical(library) >> bb.LateInteraction(library) >> bb.Group(library), ["river"])
+
+
+def test_stages_show_settings_that_are_not_the_usual_ones(library: bb.Library) -> None:
+    shown = bb.Lexical(library, k=50) | bb.Dense(library, "text", 10) >> bb.LateInteraction(library, depth=5)
+    assert repr(shown) == "Lexical(k=50) | Dense('text', k=10) >> LateInteraction(depth=5)"
+
+
+def test_late_interaction_wants_a_field_with_token_vectors(tmp_path: Path) -> None:
+    photo = bb.Image(str(Path(__file__).parents[2] / "examples/photos/photo-01.jpg"))
+    library = bb.open(tmp_path / "library", fields={"image": "lite"})
+    library.add_items([bb.Item("photo", "image", (photo,), bb.Locator("photo"))])
+    assert len(default_pipeline(library.snapshot())(["a dog"]).hits(0)) == 1
+    with pytest.raises(PipelineError, match="field 'image' has no token vectors"):
+        (bb.Dense(library, "image") >> bb.LateInteraction(library, field="image"))(["a dog"])
+
+
+def test_a_function_that_rewrites_may_add_what_later_stages_need(library: bb.Library) -> None:
+    photo = bb.Image(str(Path(__file__).parents[2] / "examples/photos/photo-01.jpg"))
+    bb.check(bb.Rewrite(lambda query: [photo, query.text]) >> Pictured(), ["river"])
+    with pytest.raises(PipelineError, match="needs image"):
+        bb.check(Pictured(), ["river"])
 
 
 def test_one_branch_that_gives_no_hits_is_found(library: bb.Library) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 import bowerbird as bb
+from bowerbird.encoders import load
 from bowerbird.errors import PipelineError
+from bowerbird.pipeline.cache import key_of
 from bowerbird.pipeline.identity import identity, query_identity
+from bowerbird.pipeline.scorers import EncoderScorer
 from bowerbird.pipeline.stage import Names, Stage
 from bowerbird.ranking import Ranking
 
@@ -68,6 +71,26 @@ def test_a_changed_library_is_searched_anew(tmp_path: Path) -> None:
     assert (stage >> bb.LateInteraction(library) >> bb.Group(library))(["river oak"]).hits(0)[0][0] == "oak"
     add(library, "elm", "An elm by the river.")
     assert {name for name, _ in stage(["river oak"]).hits(0)} == {"oak", "elm"}
+
+
+def test_hits_that_are_remembered_are_looked_up_in_their_library_also_under_a_profile(tmp_path: Path) -> None:
+    library = bb.open(tmp_path / "library", fields={"text": "e5"})
+    add(library, "oak", "An old oak by the river.")
+    judge = EncoderScorer(load("e5"))
+    pipeline = bb.cached(bb.Lexical(library) % 5, tmp_path / "results.db") >> bb.Rerank(judge)
+    assert [timing.hits for timing in pipeline.profile(["river"]).timings][-1] == 1
+
+
+def test_what_a_library_holds_counts_for_stages_that_look_hits_up_in_it(tmp_path: Path) -> None:
+    library, judge = bb.open(tmp_path / "library", fields={"text": "e5"}), EncoderScorer(load("e5"))
+    add(library, "oak", "An old oak by the river.")
+    before = library.snapshot()
+    add(library, "oak", "A book about oaks.")
+    after = library.snapshot()
+    assert identity(bb.Rerank(judge, before)) != identity(bb.Rerank(judge, after))
+    found = Ranking.from_scores(["river"], [{"oak": 1.0}])
+    keys = {key_of("p", replace(found, store=store), 0) for store in (before, after, None)}
+    assert len(keys) == 3
 
 
 def add(library: bb.Library, name: str, text: str) -> None:

@@ -76,10 +76,11 @@ def reproduce(
             say = lambda text, name=page.name: status.update(f"{name}: {text}")  # noqa: E731
             try:
                 reports[page.name] = run_page(page, Run(data, full, seed, say))
-            except BowerbirdError as error:
+            except Exception as error:  # whatever it is, the other pages run
                 if len(chosen) == 1:
                     raise
-                console.print(f"{page.name}: {error}", style="red", highlight=False, markup=False)
+                kind = "" if isinstance(error, BowerbirdError) else f"{type(error).__name__}: "
+                console.print(f"{page.name}: {kind}{error}", style="red", highlight=False, markup=False)
                 continue
         if not as_json:
             from bowerbird.show.papers import print_reproduced

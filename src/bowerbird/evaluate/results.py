@@ -13,9 +13,9 @@ from bowerbird.errors import EvaluationError, MissingExtra
 from bowerbird.evaluate import tables
 from bowerbird.evaluate.benchmark import Benchmark
 from bowerbird.evaluate.measures.registry import measure
-from bowerbird.evaluate.runs import word, write_qrels, write_run
+from bowerbird.evaluate.runs import write_qrels, write_run
 from bowerbird.evaluate.scoring import Evaluation
-from bowerbird.ranking import Ranking
+from bowerbird.ranking import Ranking, trec_word
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +107,7 @@ class Results:
         for number, system in enumerate(self.systems, 1):
             short = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in system.name)[:80]
             paths.append(folder / f"{number}-{short}.run")
-            write_run(paths[-1], system.ranking, list(self.benchmark.queries), word(system.name))
+            write_run(paths[-1], system.ranking, list(self.benchmark.queries), trec_word(system.name))
         return paths
 
     def to_pandas(self) -> pd.DataFrame:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import quote
 
 import numpy as np
 
 from bowerbird.errors import EvaluationError
 from bowerbird.evaluate.benchmark import Benchmark, Qrels
 from bowerbird.items import Part, Query, QueryLike
-from bowerbird.ranking import Ranking
+from bowerbird.ranking import Ranking, trec_word
 
 Pipeline: TypeAlias = Callable[[Ranking], Ranking]
 
@@ -75,11 +73,8 @@ def joined(queries: Sequence[Query], parts: Sequence[Ranking]) -> Ranking:
 
 
 def write_run(path: Path, ranking: Ranking, query_ids: Sequence[str], tag: str) -> None:
-    """A TREC run: lines 'qid Q0 docid rank score tag'. Blanks in ids are written as %20, as columns end at blanks."""
-    with path.open("w", encoding="utf8") as file:
-        for row, name in enumerate(query_ids):
-            for rank, (hit, score) in enumerate(ranking.hits(row), 1):
-                file.write(f"{word(name)} Q0 {word(hit)} {rank} {score:.9g} {word(tag)}\n")
+    """See `Ranking.to_trec`."""
+    path.write_text(ranking.to_trec(query_ids, tag), "utf8")
 
 
 def write_qrels(path: Path, qrels: Qrels) -> None:
@@ -87,9 +82,4 @@ def write_qrels(path: Path, qrels: Qrels) -> None:
     with path.open("w", encoding="utf8") as file:
         for name, gains in qrels.items():
             for item, gain in gains.items():
-                file.write(f"{word(name)} 0 {word(item)} {gain:g}\n")
-
-
-def word(text: str) -> str:
-    """A text without blanks."""
-    return re.sub(r"[\s%]", lambda found: quote(found.group()), text)
+                file.write(f"{trec_word(name)} 0 {trec_word(item)} {gain:g}\n")

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
+from bowerbird.collection.snapshot import Snapshot
 from bowerbird.errors import PipelineError
 from bowerbird.items import Query
 from bowerbird.pipeline.identity import identity, query_identity
 from bowerbird.pipeline.packed import pack, unpack
+from bowerbird.pipeline.profile import Timed
 from bowerbird.pipeline.stage import Composite, Stage
 from bowerbird.ranking import Ranking, Store
 
@@ -86,9 +88,11 @@ def cached(stage: Stage, path: str | Path) -> Stage:
 
 
 def key_of(pipeline: str, ranking: Ranking, number: int) -> bytes:
-    """What the result for one query depends on: pipeline, versions, query, and the hits that come in."""
-    incoming = ranking.hits(number)
-    text = "\n".join([str(FORMAT), pipeline, query_identity(ranking.queries[number]), json.dumps(incoming)])
+    """What the result for one query depends on: pipeline, versions, query, the hits that come in, and where they are
+    looked up."""
+    store = identity(ranking.store) if isinstance(ranking.store, Snapshot) else ""
+    asked, incoming = query_identity(ranking.queries[number]), json.dumps(ranking.hits(number))
+    text = "\n".join([str(FORMAT), pipeline, asked, incoming, store])
     return blake2b(text.encode("utf8", "surrogatepass"), digest_size=16).digest()
 
 
@@ -117,6 +121,8 @@ def unpacked_if_whole(content: bytes, asked: Query) -> Ranking | None:
 
 def store_in(stage: Stage, ranking: Ranking) -> Store | None:
     """Where the ids of remembered hits are looked up: the library of the stage that found them."""
+    if isinstance(stage, Timed):
+        return store_in(stage.stage, ranking)
     if isinstance(stage, Composite):
         return next((found for inner in stage.stages if (found := store_in(inner, ranking)) is not None), ranking.store)
     source = getattr(stage, "source", None)

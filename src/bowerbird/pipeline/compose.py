@@ -15,8 +15,8 @@ from bowerbird import embeddings
 from bowerbird.embeddings import Floats
 from bowerbird.errors import PipelineError
 from bowerbird.items import Image, Query
-from bowerbird.pipeline.retrieve import RETRIEVED, nearest
-from bowerbird.pipeline.stage import Names, Over
+from bowerbird.pipeline.retrieve import RETRIEVED, K, nearest
+from bowerbird.pipeline.stage import Names, Over, shown
 from bowerbird.ranking import Ranking
 
 
@@ -30,7 +30,7 @@ class Compose(Over):
 
     field: str = "image"
     words: float = 0.5
-    k: int = 200
+    k: int = K
 
     def __post_init__(self) -> None:
         if not 0 <= self.words <= 1:
@@ -65,7 +65,7 @@ class Compose(Over):
         return RETRIEVED
 
     def __repr__(self) -> str:
-        return f"Compose({self.field!r}, words={self.words:g})"
+        return shown("Compose", [repr(self.field), f"words={self.words:g}"], k=(self.k, K))
 
 
 def weighted(pictures: Floats, words: Floats, share: float) -> NDArray[np.float32]:

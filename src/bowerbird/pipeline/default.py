@@ -6,7 +6,7 @@ from functools import reduce
 
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.pipeline.group import Group, Level
-from bowerbird.pipeline.late import LateInteraction
+from bowerbird.pipeline.late import SAMPLE, LateInteraction
 from bowerbird.pipeline.retrieve import Dense, Lexical
 from bowerbird.pipeline.stage import Stage
 
@@ -23,6 +23,6 @@ def default_pipeline(snapshot: Snapshot, level: Level = "page", depth: int = 100
         weight = DENSE if field == "text" else PICTURE
         sources.append(weight * Dense(snapshot, field))
     candidates = reduce(lambda left, right: left | right, sources)
-    if "text" in snapshot.fields:
+    if "text" in snapshot.fields and len(snapshot.sample_tokens(SAMPLE)[1]) > 1:  # some have token vectors
         candidates = candidates >> LateInteraction(snapshot, depth)
     return candidates >> Group(snapshot, level)

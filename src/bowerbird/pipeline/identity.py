@@ -18,7 +18,8 @@ from bowerbird.storage.files import digest_file
 
 
 def identity(thing: Any) -> str:
-    """Equal for things that give equal results. Fields that do not show, such as keys of an API, do not count.
+    """Equal for things that give equal results. Fields that do not show, such as keys of an API, do not count, but for
+    the library that a stage searches.
 
     Raises PipelineError for objects that cannot be told apart: give their class an `identity` property.
     """
@@ -86,7 +87,8 @@ def _object(thing: Any) -> str:
         return str(thing.id)
     kind = f"{type(thing).__module__}.{type(thing).__qualname__}"
     if is_dataclass(thing):
-        return f"{kind}({','.join(f'{f.name}={identity(getattr(thing, f.name))}' for f in fields(thing) if f.repr)})"
+        counted = [f.name for f in fields(thing) if f.repr or f.name == "source"]
+        return f"{kind}({','.join(f'{name}={identity(getattr(thing, name))}' for name in counted)})"
     if isinstance(getattr(thing, "name", None), str):
         return f"{kind}({thing.name})"
     raise PipelineError(f"cannot tell one {kind} from another, so nothing of it is remembered: "

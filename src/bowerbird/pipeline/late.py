@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from bowerbird.collection.snapshot import Snapshot
+from bowerbird.errors import PipelineError
 from bowerbird.index import kernels
 from bowerbird.index.kernels import Query
-from bowerbird.pipeline.retrieve import words_of
+from bowerbird.pipeline.retrieve import asked_parts
 from bowerbird.pipeline.source import rows_of
-from bowerbird.pipeline.stage import Names, Over
+from bowerbird.pipeline.stage import Names, Over, shown
 from bowerbird.ranking import Ranking
 
 SAMPLE = 128
@@ -33,10 +34,14 @@ class LateInteraction(Over):
         snapshot = self.snapshot
         if self.depth is not None:
             ranking = ranking.top(self.depth)
-        parts = [query.parts if words_of(query) else () for query in ranking.queries]
-        queries = snapshot.encoder(self.field).encode_queries(parts).tokens
-        if queries is None or not len(ranking.ids):
+        if not len(ranking.ids):
             return ranking
+        queries = snapshot.encoder(self.field).encode_queries(asked_parts(snapshot, self.field, ranking.queries)).tokens
+        if queries is None:
+            raise PipelineError(
+                f"field {self.field!r} has no token vectors, as {snapshot.encoder(self.field).id.spec!r} gives one "
+                f"vector for each text: search it by Dense, or give the field another encoder with Library.reembed"
+            )
         rows = rows_of(snapshot, ranking.ids, self)
         scores = np.full(len(rows), np.nan, np.float32)
         for number in np.flatnonzero(queries.lengths):
@@ -59,4 +64,4 @@ class LateInteraction(Over):
         return frozenset({"hits", f"field {self.field!r}"})
 
     def __repr__(self) -> str:
-        return "LateInteraction"
+        return shown("LateInteraction", [], depth=(self.depth, None), field=(self.field, "text"))

@@ -22,9 +22,11 @@ from bowerbird import embeddings
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.errors import PipelineError
 from bowerbird.items import MODALITY_OF, Image, Parts, Query
-from bowerbird.pipeline.stage import Names, Over
+from bowerbird.pipeline.stage import Names, Over, shown
 from bowerbird.ranking import Ranking
 
+K = 200
+"""Hits of a first stage for each query."""
 SAMPLE = 1000
 """Rows that stand for the whole collection when a similarity is compared with chance."""
 
@@ -40,7 +42,7 @@ RETRIEVED: Names = frozenset({"hits", "items"})
 class Lexical(Over):
     """BM25 over the words of all items, up to k hits of each query."""
 
-    k: int = 200
+    k: int = K
 
     def run(self, ranking: Ranking) -> Ranking:
         snapshot = self.snapshot
@@ -56,7 +58,7 @@ class Lexical(Over):
         return RETRIEVED
 
     def __repr__(self) -> str:
-        return "Lexical"
+        return shown("Lexical", [], k=(self.k, K))
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Dense(Over):
     """
 
     field: str
-    k: int = 200
+    k: int = K
 
     def run(self, ranking: Ranking) -> Ranking:
         snapshot = self.snapshot
@@ -84,7 +86,7 @@ class Dense(Over):
         return RETRIEVED
 
     def __repr__(self) -> str:
-        return f"Dense({self.field!r})"
+        return shown("Dense", [repr(self.field)], k=(self.k, K))
 
 
 def nearest(snapshot: Snapshot, field: str, queries: Sequence[Query], vectors: embeddings.Dense, k: int) -> Ranking:
@@ -104,12 +106,16 @@ def words_of(query: Query) -> str:
     return "" if any(isinstance(part, Image) for part in query.parts) else query.text
 
 
+def asked_parts(snapshot: Snapshot, field: str, queries: Sequence[Query]) -> list[Parts]:
+    """What of every query a field's encoder is asked: all of it if it takes pictures, else the words (`words_of`)."""
+    pictured = "image" in snapshot.encoder(field).inputs
+    return [query.parts if pictured or words_of(query) else () for query in queries]
+
+
 def query_vectors(snapshot: Snapshot, field: str, queries: Sequence[Query]) -> embeddings.Dense:
     """n × dim query vectors of a field; zero rows for queries with no part that its encoder takes."""
     encoder = snapshot.encoder(field)
-    pictured = "image" in encoder.inputs
-    parts: list[Parts] = [query.parts if pictured or words_of(query) else () for query in queries]
-    vectors = encoder.encode_queries(parts).dense
+    vectors = encoder.encode_queries(asked_parts(snapshot, field, queries)).dense
     if vectors is None:
         raise PipelineError(
             f"field {field!r} has no dense vectors, as {encoder.id.spec!r} gives token vectors only: "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bowerbird.errors import PipelineError
 from bowerbird.items import Image, Query, QueryLike, Table, Text
+from bowerbird.pipeline.check import KINDS
 from bowerbird.pipeline.stage import Names, Stage
 from bowerbird.ranking import Ranking
 
@@ -53,6 +54,10 @@ class Rewrite(Stage):
         words = "".join(self.chat.reply(asked, max_tokens=MAX_TOKENS)).strip()
         kept = tuple(part for part in query.parts if not isinstance(part, Text | Table))
         return replace(query, parts=(*kept, Text(words))) if words else query
+
+    def flow(self, offered: Names, queries: Sequence[Query]) -> Names:
+        """What a function makes of queries is not known before it runs, so it may offer every kind of part."""
+        return super().flow(offered, queries) | (frozenset(KINDS) if callable(self.how) else frozenset({"text"}))
 
     @property
     def needs(self) -> Names:

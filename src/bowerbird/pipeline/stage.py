@@ -243,6 +243,13 @@ def within(stage: Stage, tightness: int) -> str:
     return repr(stage) if stage.binds >= tightness else f"({stage!r})"
 
 
+def shown(name: str, always: Sequence[str], **settings: tuple[object, object]) -> str:
+    """A stage with its arguments, and those settings that are not what they are by default: (value, default)."""
+    others = [f"{key}={value!r}" for key, (value, default) in settings.items() if value != default]
+    inside = ", ".join([*always, *others])
+    return f"{name}({inside})" if inside else name
+
+
 def mapped(stage: Stage, change: Callable[[Stage], Stage]) -> Stage:
     """The same expression with every stage that is not made of others replaced."""
     if isinstance(stage, Composite):

@@ -60,7 +60,10 @@ class RelevancyScore:
     weights: Floats
 
     name = "relevancy"
-    needs = frozenset({"image"})
+    needs = frozenset({"text"})
+
+    def __repr__(self) -> str:
+        return "RelevancyScore"
 
     def score(self, pairs: Sequence[Pair]) -> Scores:
         """n pairs of words and a picture → n probabilities. Raises ValueError for an item without a picture."""
