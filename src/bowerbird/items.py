@@ -50,6 +50,8 @@ MODALITY_OF: Mapping[str, Modality] = {
 
 MAX_PIXELS = 100_000_000
 """Pictures with more pixels than this are refused before they are decoded."""
+PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "ICO", "PPM", "JPEG2000")
+"""What Pillow may decode, besides HEIF; never formats that start other programs (EPS) or load plug-ins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture: a path, or encoded bytes of any format Pillow reads."""
+    """A picture: a path, or encoded bytes in one of PICTURE_FORMATS or, with its extra, HEIF."""
 
     source: str | bytes
     alt: str = ""
@@ -84,7 +86,8 @@ class Image:
         name = self.source if isinstance(self.source, str) else f"{len(self.source)} bytes"
         try:
             file = self.source if isinstance(self.source, str) else io.BytesIO(self.source)
-            with pil.open(file) as picture:
+            formats = (*PICTURE_FORMATS, "HEIF") if "HEIF" in pil.OPEN else PICTURE_FORMATS
+            with pil.open(file, formats=formats) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise ReadError(
                         f"picture too large: {name} has {picture.width} x {picture.height} pixels, "

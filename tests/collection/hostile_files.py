@@ -13,13 +13,22 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
+import pptx
 from PIL import Image
+from pptx.util import Inches
 
 from tests.readers import pdf_writer
 from tests.readers.pdf_writer import Page
 
-GOOD = {"good-first.txt": "nightjar", "good-middle.pdf": "kingfisher", "z-good-last.txt": "hoopoe"}
+GOOD = {
+    "good-first.txt": "nightjar",
+    "good-middle.pdf": "kingfisher",
+    "z-good-last.txt": "hoopoe",
+    "broken-picture.pptx": "puffin",
+    "broken-cover.mp3": "bittern",
+}
 """Files that must be read whatever stands beside them, and a word that is in each alone."""
 
 MUST_FAIL = {
@@ -92,6 +101,8 @@ def _files() -> Iterator[tuple[str, bytes]]:
     yield "headless.png", b"\x89PNG\r\n\x1a\n" + rng.bytes(2000)
     yield "empty.pdf", b""
     yield "old.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000)
+    yield "broken-picture.pptx", slide("The puffin digs its own burrow.", samples["png"][:40])
+    yield "broken-cover.mp3", song("The bittern booms", b"\xff\xd8\xff\xe0" + rng.bytes(200))
     yield from _bombs()
     yield from _documents()
     yield from _texts(rng)
@@ -218,6 +229,36 @@ def _sound(rng: np.random.Generator) -> bytes:
         file.setframerate(16_000)
         file.writeframes(rng.integers(-9000, 9000, 32_000).astype("<i2").tobytes())
     return out.getvalue()
+
+
+def slide(words: str, picture: bytes) -> bytes:
+    """A deck of one slide, whose picture is replaced by other bytes after the deck was made."""
+    deck, out = pptx.Presentation(), io.BytesIO()
+    page = deck.slides.add_slide(deck.slide_layouts[5])
+    page.shapes.title.text = words
+    shape = page.shapes.add_picture(io.BytesIO(_png(8, 8, bits=8, rows=8)), 0, 0, Inches(1), Inches(1))
+    page.part.related_part(shape._element.blip_rId).blob = picture
+    deck.save(out)
+    return out.getvalue()
+
+
+def song(title: str, cover: bytes) -> bytes:
+    """Two seconds of noise as MP3, with an ID3 tag that holds the title and a cover."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp3") as file:
+        stream = file.add_stream("mp3", 16_000, layout="mono")
+        noise = np.random.default_rng(3).uniform(-0.3, 0.3, (1, 32_000)).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(noise, "flt", "mono")
+        frame.sample_rate = 16_000
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            file.mux(packet)
+    frames = _tag(b"TIT2", b"\x03" + title.encode()) + _tag(b"APIC", b"\0image/jpeg\0\x03\0" + cover)
+    size = bytes(len(frames) >> shift & 127 for shift in (21, 14, 7, 0))
+    return b"ID3\x03\0\0" + size + frames + out.getvalue()
+
+
+def _tag(name: bytes, content: bytes) -> bytes:
+    return name + struct.pack(">IH", len(content), 0) + content
 
 
 def _zip(members: dict[str, bytes] | dict[zipfile.ZipInfo, bytes]) -> bytes:

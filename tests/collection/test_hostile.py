@@ -36,7 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = root / "a" / "b" / "files"
     folder.mkdir(parents=True)
     hostile_files.make(folder)
-    collection = Collection.open(root / "library", fields={"text": "e5"})
+    collection = Collection.open(root / "library", fields={"text": "e5", "image": "lite"})
     started = time.monotonic()
     report = collection.add([folder], jobs=2, settings=SETTINGS)
     return Run(folder, collection, report, time.monotonic() - started)

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from bowerbird.collection.collection import Collection
 from bowerbird.collection.workers import Chunk, Job, ReadPool, Settings
+from bowerbird.errors import ReadError
+from bowerbird.items import Image, Item, Locator
 from tests.collection.misbehaving import install, write_order
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -188,3 +191,19 @@ def test_a_bloated_worker_is_replaced_before_the_next_file(tmp_path: Path) -> No
 
 def resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_a_picture_that_no_encoder_can_decode_costs_its_file(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    for order in ("good", "blot", "many 3"):
+        write_order(tmp_path / "files" / f"{order}.wav", order)
+    collection = Collection.open(tmp_path / "library", fields={"image": "lite"})
+    report = collection.add([tmp_path / "files"], settings=SETTINGS)
+    assert sorted(Path(name).name for name in report.added) == ["good.wav", "many 3.wav"]
+    (failure,) = report.failed
+    assert Path(failure.source).name == "blot.wav"
+    assert "not a readable picture" in failure.reason
+    blot = Item("blot", "image", (Image(b"no picture"),), Locator("blot"))
+    with pytest.raises(ReadError, match="blot: not a readable picture"):
+        collection.add_items([blot])
+    assert collection.verify().problems == ()

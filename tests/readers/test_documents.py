@@ -21,6 +21,7 @@ from pptx.util import Inches
 from bowerbird.errors import ReadError, UnsupportedFile
 from bowerbird.items import Image, Item, Table, Text
 from bowerbird.readers import ReadOptions, detect, read, source_file
+from tests.collection.hostile_files import slide, song
 
 
 def items(path: Path) -> list[Item]:
@@ -281,3 +282,28 @@ def test_content_decides_not_the_name(tmp_path: Path) -> None:
     assert detect(str(tmp_path / "photo.txt")) == "image/png"
     assert detect(str(tmp_path / "page.dat")) == "text/html"
     assert detect(str(tmp_path / "data.txt")) == "text/plain"
+
+
+def test_pictures_that_cannot_be_decoded_leave_their_description(tmp_path: Path) -> None:
+    """Truncated pictures, and formats that only other programs can draw, are not carried along as they are."""
+    page = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n"
+    for name, content in (("good", png()), ("cut", png()[:40]), ("program", page)):
+        (tmp_path / f"{name}.png").write_bytes(content)
+    names = ("good", "cut", "program")
+    (tmp_path / "a.html").write_text("".join(f'<p>text</p><img src="{name}.png" alt="{name}">' for name in names))
+    (tmp_path / "a.md").write_text("\n\n".join(f"![{name}]({name}.png)" for name in names))
+    for path in (tmp_path / "a.html", tmp_path / "a.md"):
+        parts = [part for item in items(path) for part in item.parts if part != Text("text")]
+        assert [type(part) for part in parts] == [Image, Text, Text]
+        assert parts[1:] == [Text("cut", "alt"), Text("program", "alt")]
+        assert parts[0].source.startswith(b"\xff\xd8")  # encoded anew
+    with pytest.raises(ReadError):
+        Image(page).open()
+
+
+def test_a_broken_picture_in_slides_or_a_recording_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.pptx").write_bytes(slide("Puffins", png()[:40]))
+    assert kinds(items(tmp_path / "a.pptx")) == ["document", "page", "passage"]
+    (tmp_path / "b.mp3").write_bytes(song("Bittern", b"\xff\xd8\xff\xe0 no picture"))
+    assert kinds(items(tmp_path / "b.mp3"))[:1] == ["document"]
+    assert "figure" not in kinds(items(tmp_path / "b.mp3"))

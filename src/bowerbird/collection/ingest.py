@@ -105,6 +105,7 @@ class _OpenFile:
     waiting: int = 0
     """Items that are read but not yet encoded."""
     complete: bool = False
+    failed: bool = False
     skipped: list[Failure] = field(default_factory=list)
 
 
@@ -158,7 +159,10 @@ class Ingest:
         )
 
     def run_items(self, items: Iterable[Item]) -> AddReport:
-        """Store items that a program made; those of one source replace what was stored for it before."""
+        """Store items that a program made; those of one source replace what was stored for it before.
+
+        Raises ReadError, and stores nothing, if an encoder cannot decode one of them.
+        """
         started = time.monotonic()
         files: dict[str, _OpenFile] = {}
         for item in items:
@@ -166,6 +170,9 @@ class Ingest:
             path = f"{MADE_BY_PROGRAM}{source}"
             file = files.setdefault(source, _OpenFile(Job(path, source), FileInfo(path, "", 0, 0.0)))
             self._take(Chunk(file.job, (item,)), file)
+        self._encode()
+        if self.failed:
+            raise ReadError(f"{self.failed[0].source}: {self.failed[0].reason}")
         self._finished = list(files.values())
         self._commit()
         seconds = time.monotonic() - started
@@ -196,6 +203,8 @@ class Ingest:
 
     def _take(self, chunk: Chunk, file: _OpenFile) -> None:
         """Put a chunk into the batch; encode and commit when enough has come together."""
+        if file.failed:
+            return
         self._pending += [_Pending(file, item) for item in chunk.items]
         file.waiting += len(chunk.items)
         file.skipped += [
@@ -205,8 +214,7 @@ class Ingest:
         ]
         if chunk.error:
             self._pending = [waiting for waiting in self._pending if waiting.file is not file]
-            file.rows.clear()
-            self._fail(Failure(chunk.job.source, chunk.error))
+            self._give_up(file, chunk.error)
         elif chunk.last:
             file.complete = True
             self._finished.append(file)
@@ -218,10 +226,21 @@ class Ingest:
             self._commit()
 
     def _encode(self) -> None:
-        """Encode everything that waits and write it as one pack; rows learn where their vectors are."""
+        """Encode everything that waits and write it as one pack, or as one per file if an encoder refuses something."""
         batch, self._pending = self._pending, []
         if not batch:
             return
+        try:
+            self._pack(batch)
+        except ReadError:
+            for file in {id(waiting.file): waiting.file for waiting in batch}.values():
+                try:
+                    self._pack([waiting for waiting in batch if waiting.file is file])
+                except ReadError as error:
+                    self._give_up(file, str(error))
+
+    def _pack(self, batch: list[_Pending]) -> None:
+        """Encode items and write them as one pack; rows learn where their vectors are. Raises ReadError."""
         items = [waiting.item for waiting in batch]
         arrays, languages = word_arrays(items)
         arrays |= picture_arrays([thumbnail(item) for item in items])
@@ -264,6 +283,13 @@ class Ingest:
         if below:
             self._store.replace([row["path"] for row in below], None)
         return tuple(row["source"] for row in below)
+
+    def _give_up(self, file: _OpenFile, reason: str) -> None:
+        """Nothing of the file is stored, whatever may still come of it."""
+        file.failed = True
+        file.rows.clear()
+        self._finished = [done for done in self._finished if done is not file]
+        self._fail(Failure(file.job.source, reason))
 
     def _fail(self, failure: Failure) -> None:
         self.failed.append(failure)

@@ -13,6 +13,7 @@ from bowerbird.errors import ReadError
 from bowerbird.items import Audio, Image, Item, Part, Text
 from bowerbird.readers.base import ReadOptions, SourceFile
 from bowerbird.readers.media import RATE, About, about, metadata, opened, sound, title_of
+from bowerbird.readers.pictures import embedded
 from bowerbird.readers.silence import FRAME, Stretch, loudness, segments
 from bowerbird.readers.speech import Said, speech_available, transcribe, words_between
 
@@ -39,8 +40,9 @@ def read_audio(file: SourceFile, options: ReadOptions) -> Iterator[Item]:
     details = {**metadata(known), "seconds": round(seconds, 2)}
     root = file.item("document", (), title=title, metadata=details)
     yield root
-    if cover:
-        yield file.item("figure", (Image(cover, title),), parent=root.id, title=title)
+    shown = embedded(cover, title, options.preview_side)
+    if isinstance(shown, Image):
+        yield file.item("figure", (shown,), parent=root.id, title=title)
     for stretch in segments(levels, [start for start, _, _ in known.chapters]) or [Stretch(0.0, seconds)]:
         yield _segment(file, root, known, levels, stretch, said)
 

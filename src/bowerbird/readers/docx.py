@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from bowerbird.errors import ReadError
-from bowerbird.items import Image, Item, Table, Text
+from bowerbird.items import Item, Table, Text
 from bowerbird.readers.base import ReadOptions, SourceFile
 from bowerbird.readers.blocks import Block
 from bowerbird.readers.limits import check_zip
+from bowerbird.readers.pictures import embedded
 from bowerbird.readers.text import document
 
 _DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/main}blip"
@@ -25,7 +26,7 @@ def read_docx(file: SourceFile, options: ReadOptions) -> Iterator[Item]:
     check_zip(file.path)
     try:
         opened = docx.Document(file.path)
-        blocks = [block for part in opened.iter_inner_content() for block in _blocks(opened, part)]
+        blocks = [block for part in opened.iter_inner_content() for block in _blocks(opened, part, options)]
         about = opened.core_properties
     except Exception as error:  # python-docx raises anything on broken packages
         raise ReadError(
@@ -45,7 +46,7 @@ def _heading(blocks: list[Block]) -> str:
     return next((part.text for part in parts if isinstance(part, Text) and part.role == "heading"), "")
 
 
-def _blocks(opened: Any, part: Any) -> Iterator[Block]:
+def _blocks(opened: Any, part: Any, options: ReadOptions) -> Iterator[Block]:
     from docx.table import Table as WordTable
 
     if isinstance(part, WordTable):
@@ -64,4 +65,6 @@ def _blocks(opened: Any, part: Any) -> Iterator[Block]:
         related = opened.part.related_parts.get(blip.get(_EMBED))
         if related is not None and related.content_type.startswith("image/"):
             described = [about.get("descr") or "" for about in part._p.iter(_ABOUT)]
-            yield Block(Image(related.blob, next(filter(None, described), "")))
+            shown = embedded(related.blob, next(filter(None, described), ""), options.preview_side)
+            if shown is not None:
+                yield Block(shown)

@@ -79,7 +79,7 @@ def _chapter(file: SourceFile, book: zipfile.ZipFile, name: str, root: Item, opt
         target = posixpath.normpath(posixpath.join(here, unquote(address)))
         return book.read(target) if target in book.namelist() else None
 
-    blocks = html_blocks(parse(decode_bytes(book.read(name))), picture)
+    blocks = html_blocks(parse(decode_bytes(book.read(name))), picture, options.preview_side)
     inside = file.inside(file.path, name, file.digest, file.media_type)
     for passage in cut(blocks, options):
         metadata = {"heading": passage.heading} if passage.heading else {}

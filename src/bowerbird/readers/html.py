@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bowerbird.errors import ReadError
-from bowerbird.items import Image, Item, Role, Table, Text
+from bowerbird.items import Item, Role, Table, Text
 from bowerbird.readers.base import ReadOptions, SourceFile
 from bowerbird.readers.beside import picture_beside
 from bowerbird.readers.blocks import Block
+from bowerbird.readers.pictures import embedded
 from bowerbird.readers.text import decode, document
 
 _DROPPED = "script style noscript template nav footer aside form button select iframe svg canvas head".split()
@@ -27,7 +28,7 @@ Pictures = Callable[[str], bytes | None]
 def read_html(file: SourceFile, options: ReadOptions) -> Iterator[Item]:
     """A document titled by its title element, with author, date, language and address where it names them."""
     tree = parse(decode(file.path))
-    blocks = html_blocks(tree, lambda address: picture_beside(file, address))
+    blocks = html_blocks(tree, lambda address: picture_beside(file, address), options.preview_side)
     metadata = page_metadata(tree)
     title = " ".join((tree.findtext(".//title") or "").split()) or _first_heading(blocks) or Path(file.name).name
     yield from document(file, title, blocks, options, metadata)
@@ -47,8 +48,11 @@ def parse(text: str) -> Any:
     return tree
 
 
-def html_blocks(tree: Any, pictures: Pictures) -> list[Block]:
-    """Headings, paragraphs, tables and pictures of the main content in reading order."""
+def html_blocks(tree: Any, pictures: Pictures, side: int) -> list[Block]:
+    """Headings, paragraphs, tables and pictures of the main content in reading order.
+
+    Pictures are at most `side` pixels long; their bytes come from `pictures`, by their addresses.
+    """
     body = tree.find(".//body")
     root = body if body is not None else tree
     for candidate in ("main", "article"):
@@ -56,7 +60,7 @@ def html_blocks(tree: Any, pictures: Pictures) -> list[Block]:
         if len(found) == 1 and len(_words(found[0])) > 200:
             root = found[0]
             break
-    walker = _Walker(pictures)
+    walker = _Walker(pictures, side)
     walker.walk(root)
     walker.flush()
     return walker.blocks
@@ -65,9 +69,10 @@ def html_blocks(tree: Any, pictures: Pictures) -> list[Block]:
 class _Walker:
     """Collects the words between breaking elements; iterative, so that deep nesting cannot overflow the stack."""
 
-    def __init__(self, pictures: Pictures) -> None:
+    def __init__(self, pictures: Pictures, side: int) -> None:
         self.blocks: list[Block] = []
         self._pictures = pictures
+        self._side = side
         self._words: list[str] = []
         self._role: Role = "body"
         self._level = 0
@@ -122,11 +127,9 @@ class _Walker:
         self.flush()
         self._role, self._level = role, level
         alt = " ".join((element.get("alt") or element.get("title") or "").split())
-        data = self._pictures(element.get("src") or "")
-        if data:
-            self.blocks.append(Block(Image(data, alt)))
-        elif alt:
-            self.blocks.append(Block(Text(alt, "alt")))
+        part = embedded(self._pictures(element.get("src") or ""), alt, self._side)
+        if part is not None:
+            self.blocks.append(Block(part))
 
 
 def _is_dropped(element: Any, tag: str) -> bool:

@@ -67,7 +67,7 @@ def _body(message: EmailMessage) -> list[Block]:
     except (KeyError, LookupError, MessageError, UnicodeError, AttributeError):
         return []
     if part is not None and part.get_content_type() == "text/html":
-        return html_blocks(parse(str(content)), lambda address: None)
+        return html_blocks(parse(str(content)), lambda address: None, 0)
     return [Block(Text(paragraph.strip())) for paragraph in str(content).split("\n\n") if paragraph.strip()]
 
 

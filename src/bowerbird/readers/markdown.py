@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from bowerbird.items import Image, Item, Part, Table, Text
+from bowerbird.items import Item, Table, Text
 from bowerbird.readers.base import ReadOptions, SourceFile
 from bowerbird.readers.beside import picture_beside
 from bowerbird.readers.blocks import Block
+from bowerbird.readers.pictures import embedded
 from bowerbird.readers.text import decode, document
 
 _BLOCK = re.compile(
@@ -31,7 +32,8 @@ def read_markdown(file: SourceFile, options: ReadOptions) -> Iterator[Item]:
     """A document titled by its first heading; `chars` are offsets into the decoded text."""
     text = decode(file.path)
     front = _FRONT.match(text)
-    blocks = [block for match in _BLOCK.finditer(text, front.end() if front else 0) for block in _blocks(match, file)]
+    matches = _BLOCK.finditer(text, front.end() if front else 0)
+    blocks = [block for match in matches for block in _blocks(match, file, options.preview_side)]
     headings = [block.part.text for block in blocks if isinstance(block.part, Text) and block.part.role == "heading"]
     metadata = _front_matter(front[1]) if front else {}
     title = metadata.get("title") or (headings[0] if headings else Path(file.name).name)
@@ -45,7 +47,7 @@ def _front_matter(text: str) -> dict[str, str]:
     return {key: known[key] for key in ("title", "author", "date", "language") if key in known}
 
 
-def _blocks(match: re.Match[str], file: SourceFile) -> Iterator[Block]:
+def _blocks(match: re.Match[str], file: SourceFile, side: int) -> Iterator[Block]:
     kind, text, chars = str(match.lastgroup), match.group(), match.span()
     if match["code"]:
         inner = text.split("\n", 1)[1] if "\n" in text else ""
@@ -59,17 +61,16 @@ def _blocks(match: re.Match[str], file: SourceFile) -> Iterator[Block]:
     elif match["table"]:
         yield Block(_table(text), chars=chars)
     elif kind == "image" or _IMAGE.match(text):
-        yield from _picture(text, file, chars)
+        yield from _picture(text, file, chars, side)
     else:
         yield Block(Text(_plain(text)), chars=chars)
 
 
-def _picture(text: str, file: SourceFile, chars: tuple[int, int]) -> Iterator[Block]:
+def _picture(text: str, file: SourceFile, chars: tuple[int, int], side: int) -> Iterator[Block]:
     found = _IMAGE.match(text)
     if found:
-        data = picture_beside(file, found[2])
-        part: Part = Image(data, found[1]) if data else Text(found[1], "alt")
-        if data or found[1]:
+        part = embedded(picture_beside(file, found[2]), found[1], side)
+        if part is not None:
             yield Block(part, chars=chars)
 
 

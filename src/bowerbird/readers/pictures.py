@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.errors import BowerbirdError, MissingExtra, ReadError
-from bowerbird.items import MAX_PIXELS
+from bowerbird.items import MAX_PIXELS, PICTURE_FORMATS, Image, Text
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "ICO", "PPM", "JPEG2000")
-"""What Pillow may decode; never formats that start other programs (EPS) or load plug-ins."""
 _REDUCIBLE = ("JPEG", "MPO")
 """Formats that decode straight to 1/2, 1/4 or 1/8 of their size, 1/64 of their pixels."""
 MAX_FRAMES = 2_000
@@ -32,8 +31,8 @@ CHANGE = 0.06
 
 
 @contextmanager
-def opened(path: str, name: str) -> Iterator[PILImage]:
-    """The picture, not decoded yet.
+def opened(source: str | bytes, name: str) -> Iterator[PILImage]:
+    """The picture of a path or of encoded bytes, not decoded yet.
 
     Raises ReadError if it is no picture, too large or damaged (also while it is used), MissingExtra for HEIC.
     """
@@ -43,13 +42,26 @@ def opened(path: str, name: str) -> Iterator[PILImage]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd tags that do no harm
-            with pil.open(path, formats=(*FORMATS, *_heif(path))) as picture:
+            file = io.BytesIO(source) if isinstance(source, bytes) else source
+            with pil.open(file, formats=(*PICTURE_FORMATS, *_heif(source))) as picture:
                 _check_size(picture, name)
                 yield picture
     except BowerbirdError:
         raise
     except Exception as error:
         raise ReadError(f"not a readable picture: {name} ({error}); open and save it again, or remove it") from error
+
+
+def embedded(data: bytes | None, alt: str, side: int) -> Image | Text | None:
+    """A picture inside a document, decoded and encoded anew, so that nobody has to decode what a stranger wrote again.
+
+    Its description where it is missing or cannot be decoded; None without one.
+    """
+    try:
+        with opened(data or b"", alt) as picture:
+            return Image.from_pil(upright(picture, side), alt)
+    except BowerbirdError:
+        return Text(alt, "alt") if alt else None
 
 
 def _check_size(picture: PILImage, name: str) -> None:
@@ -61,9 +73,9 @@ def _check_size(picture: PILImage, name: str) -> None:
         )
 
 
-def _heif(path: str) -> tuple[str, ...]:
+def _heif(source: str | bytes) -> tuple[str, ...]:
     """Registers HEIC where the file is one."""
-    with open(path, "rb") as file:
+    with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
         head = file.read(32)
     if head[4:8] != b"ftyp" or not any(
         brand in head for brand in (b"heic", b"heix", b"hevc", b"heif", b"mif1", b"msf1")

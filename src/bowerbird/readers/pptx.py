@@ -13,6 +13,7 @@ from bowerbird.readers.blocks import Block
 from bowerbird.readers.docx import core
 from bowerbird.readers.limits import check_zip
 from bowerbird.readers.passages import cut
+from bowerbird.readers.pictures import embedded
 from bowerbird.readers.slides import draw_slide
 
 MAX_SHAPES = 2000
@@ -27,7 +28,7 @@ def read_pptx(file: SourceFile, options: ReadOptions) -> Iterator[Item]:
         deck = pptx.Presentation(file.path)
         about = deck.core_properties
         size = (deck.slide_width or 1, deck.slide_height or 1)
-        slides = [_blocks(slide, size) for slide in deck.slides]
+        slides = [_blocks(slide, size, options.preview_side) for slide in deck.slides]
         notes = [_notes(slide) for slide in deck.slides]
     except Exception as error:  # python-pptx raises anything on broken packages
         raise ReadError("is no readable slide deck: its parts do not fit together; open and save it again") from error
@@ -56,7 +57,7 @@ def _inside(file: SourceFile, blocks: list[Block], said: str, page: Item, option
             yield file.item("figure", (block.part,), parent=page.id, title=page.title, page=number, box=block.box)
 
 
-def _blocks(slide: Any, size: tuple[int, int]) -> list[Block]:
+def _blocks(slide: Any, size: tuple[int, int], side: int) -> list[Block]:
     """Shapes from top to bottom and left to right; the title first."""
     shapes = list(_flat(slide.shapes))[:MAX_SHAPES]
     title = slide.shapes.title
@@ -64,7 +65,7 @@ def _blocks(slide: Any, size: tuple[int, int]) -> list[Block]:
                                    (shape.top or 0) // max(size[1] // 12, 1), shape.left or 0))  # fmt: skip
     found: list[Block] = []
     for shape in shapes:
-        found += _block(shape, size, is_title=title is not None and shape.shape_id == title.shape_id)
+        found += _block(shape, size, side, is_title=title is not None and shape.shape_id == title.shape_id)
     return found
 
 
@@ -76,7 +77,7 @@ def _flat(shapes: Any) -> Iterator[Any]:
             yield shape
 
 
-def _block(shape: Any, size: tuple[int, int], *, is_title: bool) -> Iterator[Block]:
+def _block(shape: Any, size: tuple[int, int], side: int, *, is_title: bool) -> Iterator[Block]:
     box = _box(shape, size)
     if getattr(shape, "has_table", False) and shape.has_table:
         rows = [tuple(" ".join(cell.text.split()) for cell in row.cells) for row in shape.table.rows]
@@ -85,9 +86,11 @@ def _block(shape: Any, size: tuple[int, int], *, is_title: bool) -> Iterator[Blo
     elif hasattr(shape, "image"):
         try:
             described = shape._element._nvXxPr.cNvPr.get("descr") or ""
-            yield Block(Image(shape.image.blob, described), box=box)
+            picture = embedded(shape.image.blob, described, side)
         except (ValueError, KeyError, AttributeError):
             return  # a picture that is linked, not stored
+        if picture is not None:
+            yield Block(picture, box=box)
     elif getattr(shape, "has_text_frame", False) and shape.text_frame.text.strip():
         text = "\n".join(paragraph.text for paragraph in shape.text_frame.paragraphs if paragraph.text.strip())
         yield Block(Text(text, "heading", 1) if is_title else Text(text), box=box)

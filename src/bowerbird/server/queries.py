@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from bowerbird.items import Image, Item, Modality, Part, Query, Text
-from bowerbird.readers.pictures import FORMATS, upright
+from bowerbird.items import PICTURE_FORMATS, Image, Item, Modality, Part, Query, Text
+from bowerbird.readers.pictures import upright
 from bowerbird.server.clips import read_clip
 from bowerbird.server.limits import Limits
 from bowerbird.server.problems import Refused
@@ -96,7 +96,7 @@ def picture(content: bytes, pixels: int) -> Image:
 
     pil.MAX_IMAGE_PIXELS = None  # our own limit is told before anything is decoded
     try:
-        with pil.open(io.BytesIO(content), formats=FORMATS) as opened:
+        with pil.open(io.BytesIO(content), formats=PICTURE_FORMATS) as opened:
             if opened.width * opened.height > pixels:
                 raise Refused(422, f"image: {opened.width} x {opened.height} pixels, the limit is {pixels:,}")
             return Image.from_pil(upright(opened, PICTURE_SIDE))
