@@ -97,12 +97,15 @@ def judge(ranking: Ranking, query_ids: Sequence[str], qrels: Qrels, catalogue: C
     """Join a ranking with qrels; queries without judgements are left out, judged ones without hits stay.
 
     query_ids: the id of every query of the ranking, in its order.
+    Queries that the catalogue's benchmark gives places are judged too: regions and moments are met, not named.
     Raises EvaluationError for duplicate hits, scores that are no numbers, unknown queries and unequal lengths.
     """
     check_queries(ranking, query_ids, qrels)
-    rows = [row for row, name in enumerate(query_ids) if qrels.get(name)]
+    places = catalogue.benchmark.places if catalogue else {}
+    rows = [row for row, name in enumerate(query_ids) if qrels.get(name) or places.get(name)]
     ranking = select(ranking, rows)
     names = tuple(query_ids[row] for row in rows)
+    qrels = {name: qrels.get(name, {}) for name in names}
     encoded = _encoded(ranking.ids)
     ranking, codes = _trec_order(ranking, encoded)
     key = ranking.query_of_hit * max(len(encoded.dictionary), 1) + codes

@@ -46,7 +46,8 @@ def evaluate(
     query_ids: the id of every query of the ranking; without it, they are the queries of the benchmark (or of the
     qrels), in their order.
     Judged queries without hits score 0; queries without judgements are left out.
-    Raises EvaluationError for duplicate hits, unknown queries and unknown measures.
+    Raises EvaluationError for duplicate hits, unknown queries, unknown measures, and measures of relevant items where
+    a benchmark judges places alone.
     """
     benchmark = truth if isinstance(truth, Benchmark) else None
     catalogue = Catalogue(benchmark) if benchmark else None
@@ -67,6 +68,11 @@ def score(
     judged = judge(ranking, query_ids, qrels, catalogue)
     if not len(judged):
         raise EvaluationError("no query has judgements, so there is nothing to average; check the qrels")
+    lacking = [chosen.name for chosen in wanted if chosen.needs_qrels]
+    if lacking and not len(judged.gains):
+        raise EvaluationError(
+            f"{lacking[0]} asks which items are relevant, but only places are judged; there are no qrels"
+        )
     if not len(judged.ranking.ids):
         warnings.warn(f"nothing was found for any of {len(judged)} queries; is the library filled?", stacklevel=3)
     values, per_query = {}, {}

@@ -12,9 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image as pil
 
-from bowerbird.errors import BenchmarkError
+from bowerbird.errors import BenchmarkError, EvaluationError
+from bowerbird.evaluate import evaluate
 from bowerbird.evaluate.benchmarks import check, load
 from bowerbird.items import Image, Text, Video
+from tests.evaluate.made import ranking
 
 
 def write(folder: Path, files: dict[str, Any]) -> Path:
@@ -131,6 +133,10 @@ def test_mmdocir_tables(tmp_path: Path) -> None:
     assert benchmark.pools["a.pdf-q0"] == {item.id}
     assert item.locator == benchmark.places["a.pdf-q0"][0]
     assert item.text == "3 birds"
+    found = ranking({"a.pdf-q0": [item.id]})
+    assert evaluate(found, benchmark).values == {"layout_recall@5": 1.0}
+    with pytest.raises(EvaluationError, match="R@5 asks which items are relevant, but only places are judged"):
+        evaluate(found, benchmark, ["layout_recall@5", "R@5"])
     question["page_id"] = [2]
     write(tmp_path, {"MMDocIR_annotations.jsonl": ({**line, "questions": [question]},)})
     with pytest.raises(

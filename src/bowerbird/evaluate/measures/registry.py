@@ -25,6 +25,7 @@ class Measure:
     name: str
     compute: Callable[[Judged], Floats | float]
     lower_is_better: bool = False
+    needs_qrels: bool = True
 
 
 AnswerMeasure: TypeAlias = Callable[[answers.Reply, answers.Reference], float]
@@ -42,6 +43,8 @@ class Family:
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What may stand in brackets, and what it stands for."""
     lower_is_better: bool = False
+    needs_qrels: bool = True
+    """False: places suffice, or no judgement counts at all."""
 
 
 RANKINGS: Mapping[str, Family] = {
@@ -56,13 +59,15 @@ RANKINGS: Mapping[str, Family] = {
     "modality_accuracy": Family(ranking.modality_accuracy),
     "kendall_tau": Family(ranking.gain_order),
     "R_subset": Family(composed.subset_recall, cutoff=True),
-    "page_recall": Family(layout.run_page_recall, cutoff=True),
-    "layout_recall": Family(layout.run_layout_recall, cutoff=True, variants={"clip": {"clip": True}}),
-    "moment_R": Family(moments.run_recall, params=("tiou",)),
-    "moment_mAP_matched": Family(moments.run_matched, params=("tiou",)),
-    "moment_mAP_graded": Family(moments.run_graded),
-    "skewness": Family(hubness.run_skewness, lower_is_better=True),
-    "hub_rate": Family(hubness.run_hub_rate, lower_is_better=True),
+    "page_recall": Family(layout.run_page_recall, cutoff=True, needs_qrels=False),
+    "layout_recall": Family(
+        layout.run_layout_recall, cutoff=True, variants={"clip": {"clip": True}}, needs_qrels=False
+    ),
+    "moment_R": Family(moments.run_recall, params=("tiou",), needs_qrels=False),
+    "moment_mAP_matched": Family(moments.run_matched, params=("tiou",), needs_qrels=False),
+    "moment_mAP_graded": Family(moments.run_graded, needs_qrels=False),
+    "skewness": Family(hubness.run_skewness, lower_is_better=True, needs_qrels=False),
+    "hub_rate": Family(hubness.run_hub_rate, lower_is_better=True, needs_qrels=False),
     "MRV": Family(
         languages.run_rank_variance,
         cutoff=False,
@@ -98,7 +103,9 @@ def measure(name: str) -> Measure:
             options["cutoff"] = _cutoff(name, family, int(parts["cutoff"]))
         elif family.cutoff:
             raise EvaluationError(f"{name} needs a cutoff, such as {name}@10")
-        return Measure(name, lambda judged: family.compute(judged, **options), family.lower_is_better)
+        return Measure(
+            name, lambda judged: family.compute(judged, **options), family.lower_is_better, family.needs_qrels
+        )
     if (parts and parts["name"] in ANSWERS) or name in ANSWERS:
         raise EvaluationError(f"{name} measures answers, not rankings; use evaluate_answers")
     return _of_library(name)
