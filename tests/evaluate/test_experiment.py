@@ -180,3 +180,10 @@ def test_measures_that_need_items_say_so() -> None:
         evaluate(ranking({"q": ["a"]}), {"q": {"a": 1}}, ["hub_rate@10"])
     with pytest.raises(EvaluationError, match="item 'a' was found but is not in the corpus of made"):
         evaluate(ranking({"q": ["a"]}), benchmark({"q": {"a": 1}}), ["hub_rate@10"])
+
+
+@pytest.mark.parametrize("name", ["modality_accuracy@1", "moment_R@1", "page_recall@1"])
+def test_judged_items_that_the_corpus_lacks_are_not_called_found(name: str) -> None:
+    item = bb.Item("b", "shot", (), bb.Locator("film", page=1, start=0, end=1))
+    with pytest.raises(EvaluationError, match="item 'a' is judged but is not in the corpus of made; complete the"):
+        evaluate(ranking({"q": ["b"]}), benchmark({"q": {"a": 1}}, [item]), [name])

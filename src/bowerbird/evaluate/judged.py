@@ -37,13 +37,19 @@ class Catalogue:
         return {item.id: (item.kind, item.locator) for item in self.benchmark.items()}
 
     def of(self, name: str) -> tuple[Kind, Locator]:
-        """Raises EvaluationError if the corpus has no such item."""
+        """Of an item that was found. Raises EvaluationError if the corpus has no such item."""
+        return self._of(name, "was found", "search a library that holds this benchmark alone")
+
+    def of_judged(self, name: str) -> tuple[Kind, Locator]:
+        """Of an item that the qrels name. Raises EvaluationError if the corpus has no such item."""
+        return self._of(name, "is judged", "complete the corpus, or take the item out of the qrels")
+
+    def _of(self, name: str, what: str, remedy: str) -> tuple[Kind, Locator]:
         try:
             return self.known[name]
         except KeyError:
             raise EvaluationError(
-                f"item {name!r} was found but is not in the corpus of {self.benchmark.name}; "
-                f"search a library that holds this benchmark alone"
+                f"item {name!r} {what} but is not in the corpus of {self.benchmark.name}; {remedy}"
             ) from None
 
 

@@ -100,7 +100,7 @@ def gold_places(judged: Judged, query: str) -> tuple[Locator, ...]:
     benchmark, catalogue = judged.asked()
     if query in benchmark.places:
         return benchmark.places[query]
-    return tuple(catalogue.of(name)[1] for name, gain in judged.qrels[query].items() if gain >= 1)
+    return tuple(catalogue.of_judged(name)[1] for name, gain in judged.qrels[query].items() if gain >= 1)
 
 
 def _span(place: Locator) -> Span:

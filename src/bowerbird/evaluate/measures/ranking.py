@@ -88,7 +88,8 @@ def modality_accuracy(judged: Judged, cutoff: int = 1) -> Floats:
     out = np.zeros(len(judged))
     for row, names in enumerate(judged.hits(cutoff)):
         relevant = [name for name, gain in judged.qrels[judged.query_ids[row]].items() if gain >= 1]
-        wanted = judged.ranking.queries[row].modalities or {MODALITY_OF[catalogue.of(name)[0]] for name in relevant}
+        asked = judged.ranking.queries[row].modalities
+        wanted = asked or {MODALITY_OF[catalogue.of_judged(name)[0]] for name in relevant}
         out[row] = sum(MODALITY_OF[catalogue.of(name)[0]] in wanted for name in names) / cutoff
     return out
 
