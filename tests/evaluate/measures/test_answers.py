@@ -48,6 +48,11 @@ def test_order_of_pictures(shown: str, value: float) -> None:
     assert image_order(list(shown), list("abc")) == pytest.approx(value, abs=5e-4)
 
 
+def test_a_picture_that_belongs_there_twice_is_recalled_once() -> None:
+    assert image_order(list("aba"), list("aba")) == 1
+    assert image_order(list("ab"), list("aba")) == pytest.approx(2 / 3), "one of three is missing, nothing else"
+
+
 def test_answers_are_scored_by_name_and_take_the_best_reference() -> None:
     references = {"q": Reference(("Berlin", "the city of Berlin"), ("a", "b")), "r": Reference(("4",))}
     found = evaluate_answers({"q": Reply("City of Berlin.", ("a",))}, references, ["EM", "F1", "image_recall"])

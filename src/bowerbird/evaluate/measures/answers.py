@@ -103,9 +103,9 @@ def image_order(
     """
     if not images or not gold:
         return float(len(images) == len(gold))
-    share = len(set(images) & set(gold)) / len(gold)
     worst = max(costs)
-    return share * (1 - min(_edits(images, gold, costs) / max(len(images), len(gold)), worst) / worst)
+    distance = _edits(images, gold, costs) / max(len(images), len(gold))
+    return image_recall(images, gold) * (1 - min(distance, worst) / worst)
 
 
 def _edits(images: Sequence[str], gold: Sequence[str], costs: tuple[float, float, float]) -> float:
