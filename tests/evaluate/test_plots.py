@@ -9,7 +9,7 @@ import pytest
 
 from bowerbird.errors import EvaluationError
 from bowerbird.evaluate import Results, experiment, plot_gains, plot_latency
-from tests.evaluate.made import Found, benchmark
+from tests.evaluate.made import Found, benchmark, passage
 
 QRELS = {"a": {"x": 1}, "b": {"x": 1}, "c": {"x": 1}, "d": {"x": 1}}
 OLD = Found({"a": ["y", "x"], "b": ["x"], "c": ["x"], "d": ["z", "x"]})
@@ -42,3 +42,22 @@ def test_latency_joins_the_systems_that_none_beats(results: Results) -> None:
     assert {text.get_text() for text in axes.texts} == {"old", "new", "slow"}
     with pytest.raises(EvaluationError, match="'P@1' was not measured; measured: RR, AP"):
         plot_latency(results, "P@1")
+
+
+def test_an_interval_may_miss_its_mean_by_rounding(results: Results) -> None:
+    key = "old", "RR"
+    rounded = replace(results, low={key: results[key] + 1e-16}, high={key: results[key] - 1e-16})
+    assert rounded.low[key] > results[key] > rounded.high[key]
+    assert len(plot_latency(rounded, "RR").axes) == 1
+
+
+def test_where_less_is_better_the_line_goes_down() -> None:
+    """The fast system finds one item for everything, the slower one four; a third is slower than both and no better."""
+    even = Found({name: [item] for name, item in zip("abcd", "wxyz", strict=True)})
+    items = [passage(name) for name in "vwxyz"]
+    made = experiment([OLD, even, OLD], benchmark(QRELS, items), ["skewness@1"], names=["hub", "even", "slow"])
+    seconds = {"hub": 0.004, "even": 0.04, "slow": 0.4}
+    made = replace(made, systems=tuple(replace(system, seconds=seconds[system.name]) for system in made.systems))
+    assert made["even", "skewness@1"] < made["hub", "skewness@1"]
+    (axes,) = plot_latency(made, "skewness@1").axes
+    assert axes.lines[-1].get_xdata().tolist() == pytest.approx([1, 10])

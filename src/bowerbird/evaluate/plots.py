@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bowerbird.errors import MissingExtra
+from bowerbird.evaluate.measures import registry
 from bowerbird.evaluate.results import Results
 
 if TYPE_CHECKING:
@@ -49,9 +50,10 @@ def plot_latency(results: Results, measure: str) -> Figure:
     figure, axes = _figure()
     for name, value, time in zip(results.names, values, times, strict=True):
         low, high = results.low.get((name, measure), value), results.high.get((name, measure), value)
-        axes.errorbar(time, value, [[value - low], [high - value]], fmt="o", color=GAIN, ecolor=NEUTRAL, capsize=3)
+        bars = [[max(value - low, 0.0)], [max(high - value, 0.0)]]  # rounding may put an interval beside its mean
+        axes.errorbar(time, value, bars, fmt="o", color=GAIN, ecolor=NEUTRAL, capsize=3)
         axes.annotate(name, (time, value), xytext=(7, 5), textcoords="offset points", fontsize=9)
-    front = _front(times, values)
+    front = _front(times, -values if registry.measure(measure).lower_is_better else values)
     axes.plot(times[front], values[front], color=GAIN, linewidth=1, zorder=0)
     axes.set_xscale("log")
     axes.margins(x=0.25, y=0.15)
@@ -62,7 +64,7 @@ def plot_latency(results: Results, measure: str) -> Figure:
 
 
 def _front(times: Any, values: Any) -> list[int]:
-    """Systems by time of which each is better than all faster ones."""
+    """Systems by time of which each has a higher value than all faster ones."""
     front: list[int] = []
     for row in np.lexsort((-values, times)):
         if not front or values[row] > values[front[-1]]:
