@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from bowerbird.errors import BenchmarkError
+from bowerbird.evaluate import evaluate
 from bowerbird.evaluate.benchmark import Benchmark
 from bowerbird.evaluate.benchmarks import check, load
 from bowerbird.evaluate.benchmarks.captions import swapped
 from bowerbird.items import Audio, Image, Video
+from tests.evaluate.made import ranking
 from tests.shared import shared
 
 COUNTS = [
@@ -141,6 +143,12 @@ def test_moments_have_clips_and_spans() -> None:
     assert isinstance(clip, Video)
     assert (clip.start, clip.end) == (0.0, 2.0)
     assert first.locator.source == video
+
+
+def test_clips_can_reach_the_best_value_of_every_measure_of_qvhighlights() -> None:
+    benchmark = load("qvhighlights", shared("benchmarks/QVHighlights"))
+    perfect = ranking({name: list(benchmark.qrels[name]) for name in benchmark.queries})
+    assert evaluate(perfect, benchmark).values == dict.fromkeys(benchmark.measures, 1.0)
 
 
 def test_sounds_and_answers() -> None:
