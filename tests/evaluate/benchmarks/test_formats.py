@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from bowerbird.evaluate import evaluate
 from bowerbird.evaluate.benchmarks import check, load
 from bowerbird.items import Image, Text, Video
 from tests.evaluate.made import ranking
+from tests.shared import shared
 
 
 def write(folder: Path, files: dict[str, Any]) -> Path:
@@ -200,8 +202,32 @@ def test_momentseeker_chunks_and_spans(tmp_path: Path) -> None:
     write(tmp_path, {"t2v.json": [asked | spans]})
     second = load("momentseeker", tmp_path)
     assert [(place.start, place.end) for place in second.places["0"]] == [(1.0, 2.5), (7.0, 9.0)]
+    assert [item.locator.end for item in second.items()] == [9.0], "the file alone says how long a video is"
     write(tmp_path, {"t2v.json": [asked | spans | {"answering_time_interval": [[3, 1]]}]})
     with pytest.raises(BenchmarkError, match=r"entry 1: field 'answering_time_interval\.0' ends at 1, before"):
+        load("momentseeker", tmp_path)
+
+
+def test_momentseeker_cuts_videos_into_chunks_of_ten_seconds(tmp_path: Path) -> None:
+    shutil.copy(shared("video/moments") / "album1.mp4", tmp_path / "film.mp4")
+    asked = {"qry_text": "a cat jumps", "src_video_path": "film.mp4", "answering_time_interval": [[8, 18], [41, 47]]}
+    write(tmp_path, {"t2v.json": [asked, asked | {"answering_time_interval": [[12, 19]]}]})
+    benchmark = load("momentseeker", tmp_path)
+    chunks = [item.locator for item in benchmark.items()]
+    assert [chunk.start for chunk in chunks] == [10.0 * number for number in range(len(chunks))]
+    assert check(benchmark).items == len(chunks)
+    assert chunks[-1].end == pytest.approx(158)
+    assert benchmark.qrels["0"] == {"film.mp4#0": 1.0, "film.mp4#1": 1.0, "film.mp4#4": 1.0}
+    assert benchmark.pools["1"] == {item.id for item in benchmark.items()}
+    found = ranking({"0": ["film.mp4#4"], "1": ["film.mp4#0", "film.mp4#1"]})
+    values = evaluate(found, benchmark)
+    assert values.per_query["moment_R@1"].tolist() == [1, 0]
+    assert values.per_query["moment_mAP_graded@5"][1] == pytest.approx(0.7 / 2 * 0.7)
+    write(tmp_path, {"t2v.json": [asked | {"answering_time_interval": [[170, 180]]}]})
+    with pytest.raises(BenchmarkError, match="shares no time with the 16 chunks of the video"):
+        load("momentseeker", tmp_path)
+    (tmp_path / "film.mp4").write_bytes(b"no film")
+    with pytest.raises(BenchmarkError, match=r"film\.mp4: is no readable recording"):
         load("momentseeker", tmp_path)
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from bowerbird.errors import BenchmarkError, ReadError
 from bowerbird.evaluate.benchmark import Benchmark, Gold
 from bowerbird.evaluate.benchmarks.corpus import clip, unique
 from bowerbird.evaluate.benchmarks.lines import Record, first, json_lines, json_list
 from bowerbird.items import Image, Item, Locator, Part, Query, Text, Video
+from bowerbird.readers.media import about, opened
 
 CLIP = 2.0
 """Seconds of a clip of QVHighlights."""
+
+CHUNK = 10.0
+"""Seconds of a chunk of MomentSeeker."""
 
 STRETCH = re.compile(r"(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)$")
 """Start and end in the name of a chunk of MomentSeeker."""
@@ -55,38 +61,43 @@ def load_momentseeker(folder: Path, part: str) -> Benchmark:
     """MomentSeeker (Yuan et al. 2025, arXiv 2502.12558): {part}.json, a list; media lie below the folder.
 
     The first release lists chunks (candidate_video_list, gt_indices), which are the items and the pool; the second
-    marks spans of src_video_path (answering_time_interval), whose items are whole videos. (format from the card)
+    marks spans of src_video_path (answering_time_interval), whose items are chunks of ten seconds, VIDEO#NUMBER from
+    0; gain is 1 for a chunk that shares time with a span, and the pool is the video. (format from the card)
+    How long a video is stands in its file alone: without it, chunks go no further than its last span.
     """
+    records = list(json_list(first(folder, f"{part}.json")))
+    films = {video: _chunks(folder, video, seconds) for video, seconds in _seconds(folder, records).items()}
     queries: dict[str, Query] = {}
     qrels: dict[str, dict[str, float]] = {}
     pools: dict[str, frozenset[str]] = {}
     places: dict[str, tuple[Locator, ...]] = {}
     gold: dict[str, Gold] = {}
-    stretches: dict[str, Locator] = {}
-    for number, record in enumerate(json_list(first(folder, f"{part}.json"))):
+    items: dict[str, Item] = {}
+    for number, record in enumerate(records):
         name = str(number)
         queries[name] = _asked(folder, record)
         if record.has("task"):
             gold[name] = Gold(labels={"task": (record.text("task"),)})
         if record.has("candidate_video_list"):
-            paths = [one.text("output_path") for one in record.records("candidate_video_list")]
-            stretches |= {path: _stretch(record, path) for path in paths}
-            right = [_at(record, paths, int(index)) for index in record.numbers("gt_indices")]
-            pools[name] = frozenset(paths)
-            places[name] = tuple(stretches[path] for path in right)
+            chunks, right = _candidates(folder, record)
+            places[name] = tuple(chunks[path].locator for path in right)
         else:
-            right = [record.text("src_video_path")]
-            stretches[right[0]] = Locator(right[0])
-            places[name] = _spans(record, "answering_time_interval", right[0])
+            chunks = films[record.text("src_video_path")]
+            places[name] = _spans(record, "answering_time_interval", record.text("src_video_path"))
+            right = [path for path, chunk in chunks.items() if _meets(chunk.locator, places[name])]
+            if not right:
+                raise record.error(
+                    "answering_time_interval", f"shares no time with the {len(chunks)} chunks of the video"
+                )
+        items |= chunks
+        pools[name] = frozenset(chunks)
         qrels[name] = dict.fromkeys(right, 1.0)
 
-    def items() -> Iterator[Item]:
-        for path, place in sorted(stretches.items(), key=lambda stretch: (stretch[1].source, stretch[0])):
-            yield Item(path, "shot", (Video(str(folder / path)),), place)
+    def ordered() -> Iterator[Item]:
+        yield from sorted(items.values(), key=lambda item: (item.locator.source, item.locator.start or 0.0, item.id))
 
-    return Benchmark(
-        f"momentseeker {part}", queries, qrels, items, ("moment_R@1", "moment_mAP_graded@5"), {}, pools, places, gold
-    )
+    measures = ("moment_R@1", "moment_mAP_graded@5")
+    return Benchmark(f"momentseeker {part}", queries, qrels, ordered, measures, {}, pools, places, gold)
 
 
 def load_marked(folder: Path, part: str) -> Benchmark:
@@ -121,6 +132,50 @@ def _asked(folder: Path, record: Record) -> Query:
     if not parts:
         raise record.error("qry_text", "is empty, and there is neither a picture nor a video")
     return Query(tuple(parts))
+
+
+def _candidates(folder: Path, record: Record) -> tuple[dict[str, Item], list[str]]:
+    """The chunks that a query lists, by path, and the paths of the right ones."""
+    paths = [one.text("output_path") for one in record.records("candidate_video_list")]
+    right = [_at(record, paths, int(index)) for index in record.numbers("gt_indices")]
+    return {path: Item(path, "shot", (Video(str(folder / path)),), _stretch(record, path)) for path in paths}, right
+
+
+def _chunks(folder: Path, video: str, seconds: float) -> dict[str, Item]:
+    """A video in chunks, by their ids; the last one ends with it."""
+    chunks = [
+        clip(f"{video}#{number}", video, folder / video, number * CHUNK, min((number + 1) * CHUNK, seconds))
+        for number in range(math.ceil(seconds / CHUNK))
+    ]
+    return {chunk.id: chunk for chunk in chunks}
+
+
+def _seconds(folder: Path, records: Sequence[Record]) -> dict[str, float]:
+    """How long the videos are in which spans are marked."""
+    ends: dict[str, float] = {}
+    for record in records:
+        if not record.has("candidate_video_list"):
+            video = record.text("src_video_path")
+            spans = _spans(record, "answering_time_interval", video)
+            ends[video] = max([ends.get(video, 0.0), *(span.end or 0.0 for span in spans)])
+    return {video: _length(folder / video) if (folder / video).is_file() else end for video, end in ends.items()}
+
+
+def _length(path: Path) -> float:
+    """Seconds of a film, as its file says."""
+    try:
+        with opened(str(path), path.name) as container:
+            seconds = about(container).seconds
+    except ReadError as error:
+        raise BenchmarkError(f"{path}: {error}") from error
+    if not seconds:
+        raise BenchmarkError(f"{path}: does not say how long it is; convert it to MP4")
+    return seconds
+
+
+def _meets(chunk: Locator, spans: Sequence[Locator]) -> bool:
+    start, end = chunk.start or 0.0, chunk.end or 0.0
+    return any((span.start or 0.0) < end and (span.end or 0.0) > start for span in spans)
 
 
 def _stretch(record: Record, path: str) -> Locator:
