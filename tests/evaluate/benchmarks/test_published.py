@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import pickle
 import shutil
@@ -214,6 +215,37 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file_to_caption.pkl").write_bytes(b"cos\nsystem\n(S'touch bad'\ntR.")
     with pytest.raises(BenchmarkError, match=r"it names os\.system, and may only hold strings"):
         load("mmneedle", tmp_path, "annotations_1_2_2")
+
+
+@pytest.mark.parametrize(("part", "count"), [("test", 200), ("val", 50)])
+def test_inquire_queries_with_annotations_beside_them(tmp_path: Path, part: str, count: int) -> None:
+    """Released queries of both splits; the one file of annotations is made: two photos a query."""
+    sample, lines = shared("benchmarks/INQUIRE"), ["query_id,image_id,image_path"]
+    for path in sorted(sample.glob("inquire_queries_*.csv")):
+        shutil.copy(path, tmp_path)
+        with path.open(encoding="utf8") as file:
+            for row in csv.DictReader(file):
+                lines += [f"{row['query_id']},{row['query_id']}{photo},train/{photo}.jpg" for photo in (1, 2)]
+    (tmp_path / "inquire_annotations.csv").write_text("\n".join(lines))
+    benchmark = load("inquire", tmp_path, part)
+    assert len(benchmark.queries) == count
+    assert benchmark.qrels == {name: {f"{name}1": 1.0, f"{name}2": 1.0} for name in benchmark.queries}
+    perfect = ranking({name: list(judged) for name, judged in benchmark.qrels.items()})
+    assert evaluate(perfect, benchmark).values == {"AP@50[min]": 1.0, "nDCG@50": 1.0}
+    if part == "test":
+        assert benchmark.queries["3"].text == "A mongoose standing upright alert"
+        assert benchmark.gold["3"].labels["iconic_group"] == ("Mammals",)
+    (tmp_path / "inquire_annotations.csv").write_text("\n".join(lines[:3]))
+    with pytest.raises(BenchmarkError, match=r"inquire_annotations\.csv: has no photo for query"):
+        load("inquire", tmp_path, part)
+
+
+def test_captions_without_their_list_of_pictures_name_the_file(tmp_path: Path) -> None:
+    shutil.copy(shared("benchmarks/RSICD-RSITMD") / "rsitmd_precomp.test_caps.txt", tmp_path)
+    with pytest.raises(
+        BenchmarkError, match=r"no rsitmd_precomp\.test_filename\.txt or .* in .*'bowerbird benchmarks'"
+    ):
+        load("rsicd", tmp_path, "rsitmd_precomp")
 
 
 MBEIR = [("cirr", "task7", 4170, 4216), ("nights", "task4", 2120, 2120), ("fashion200k", "task0", 1719, 4847)]
