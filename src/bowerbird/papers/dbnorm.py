@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bowerbird.embeddings import Dense
 from bowerbird.encoders import lite
-from bowerbird.evaluate.measures.hubness import skewness
+from bowerbird.evaluate.measures.hubness import hub_rate, skewness
 from bowerbird.evaluate.vectors import item_vectors, text_vectors
 from bowerbird.index.dense import DenseIndex
 from bowerbird.index.hub_correction import HubCorrection
@@ -72,23 +72,28 @@ def reproduce(run: Run) -> Report:
     photos, emoji = _photos(run), _emoji(run)
     strange = _words([f"{number}" for number in range(300)])
     figures: list[Figure] = []
+    chosen: dict[str, tuple[Bank, Bank]] = {}
     for space, placed in SPACES.items():
         firsts: dict[str, list[Hits]] = {}
-        skews: dict[str, list[float]] = {}
-        for gallery, asked in (photos, emoji):
+        hubs: dict[tuple[str, str], list[float]] = {}
+        for kind, (gallery, asked) in {"photos": photos, "emoji": emoji}.items():
             for language, words in asked.items():
                 run.say(f"correcting hubs: {space}, {language}")
                 split = Split.of(Dense(placed(words)), gallery, run.seed)
-                banks = _banks(split)
+                banks = chosen[f"{space} {kind} {language}"] = _banks(split)
                 firsts.setdefault(FOLDED, []).append(_found_first(split.test, *banks))
                 for method, corrected in _methods(split, Dense(placed(strange)), *banks).items():
                     firsts.setdefault(method, []).append(_first(corrected))
-                    skews.setdefault(method, []).append(_skewness(corrected))
+                    hubs.setdefault((method, "skewness"), []).append(_skewness(corrected))
+                    hubs.setdefault((method, "hub_rate"), []).append(_hub_rate(corrected))
         for method, hits in firsts.items():
             part = _part(method)
             figures.append(Figure.over(part, method, f"R@1, {space}", np.concatenate(hits)))
-            if method in skews:
-                figures.append(Figure.of(part, method, f"skewness@{DEPTH}, {space}", float(np.mean(skews[method]))))
+            figures.extend(
+                Figure.of(part, method, f"{name}@{DEPTH}, {space}", float(np.mean(hubs[method, name])))
+                for name in ("skewness", "hub_rate")
+                if (method, name) in hubs
+            )
     return Report(
         data=f"{len(photos[0])} photos with captions in {', '.join(photos[1])}; {len(emoji[0])} emoji with names in "
         f"{', '.join(emoji[1])}; default encoders; one quarter of each is tested",
@@ -97,6 +102,7 @@ def reproduce(run: Run) -> Report:
         notes=(
             "centred is the default space, where the mean of all words is taken off; there hubs are few to begin with",
             "the strange bank holds numbers; the sharpness is chosen on the validation quarter of each language",
+            *_sharpness(chosen),
         ),
     )
 
@@ -110,6 +116,17 @@ def _banks(split: Split) -> tuple[Bank, Bank]:
         lambda part, other: inverted_softmax(part.scores, _asked(split, part, beta), _shown(split, part, other)),
     )
     return _asked(split, split.test, beta), _shown(split, split.test, small)
+
+
+def _sharpness(chosen: Mapping[str, tuple[Bank, Bank]]) -> tuple[str, ...]:
+    """What validation chose, and where it did without the gallery bank."""
+    said = "; ".join(f"{where} {asked.beta:g} and {shown.beta:g}" for where, (asked, shown) in chosen.items())
+    notes = (f"sharpness of the bank of queries and of the gallery bank: {said}",)
+    off = [where for where, (_, shown) in chosen.items() if shown.beta == 0]
+    if not off:
+        return notes
+    where = ", ".join(off)
+    return (*notes, f"validation turned the gallery bank off, so two banks are no more than one there: {where}")
 
 
 def _found_first(test: Part, asked: Bank, shown: Bank) -> Hits:
@@ -160,8 +177,18 @@ def _first(scores: Array) -> Hits:
 
 def _skewness(scores: Array) -> float:
     """Of how often each item is among the first DEPTH, over all items."""
+    return skewness(_occurrence(scores))
+
+
+def _hub_rate(scores: Array) -> float:
+    """Share of the first DEPTH places that go to hubs."""
+    return hub_rate(_occurrence(scores))
+
+
+def _occurrence(scores: Array) -> NDArray[np.float64]:
+    """How often each item is among the first DEPTH."""
     top = np.argpartition(-scores, DEPTH - 1, axis=1)[:, :DEPTH]
-    return skewness(np.bincount(top.ravel(), minlength=scores.shape[1]).astype(np.float64))
+    return np.bincount(top.ravel(), minlength=scores.shape[1]).astype(np.float64)
 
 
 def _part(method: str) -> Literal["baseline", "ours", "ablation"]:
