@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from datetime import date
@@ -67,6 +68,12 @@ def test_absent_data_is_an_error_that_names_the_set(tmp_path: Path) -> None:
 
 def test_the_command_line_lists_pages_and_refuses_to_run_without_data(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bowerbird.cli"]
+    shown = subprocess.run(
+        [*command, "papers"], capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "100"}
+    ).stdout
+    assert max(map(len, shown.splitlines())) <= 100
+    for page in map(papers.load, papers.names()):
+        assert all(word in shown for word in (page.name, *page.title.split(), *page.adds.split(), *page.lives))
     listed = subprocess.run([*command, "papers", "--json"], capture_output=True, text=True, check=True)
     assert [page["name"] for page in json.loads(listed.stdout)] == papers.names()
     refused = subprocess.run([*command, "reproduce", papers.names()[0]], capture_output=True, text=True, cwd=tmp_path)

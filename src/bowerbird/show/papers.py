@@ -17,11 +17,13 @@ STYLES = {"baseline": "dim", "ours": "bold", "ablation": ""}
 
 def print_pages(pages: Sequence[Page], found: Mapping[str, Measured]) -> None:
     console = Console(highlight=False)
-    table = Table("name", "what it adds", "where it lives", "claim seen", "measured", box=None, header_style="bold")
+    head = ("name", "title, what it adds, where it lives", "claim seen", "measured")
+    table = Table(*head, box=None, header_style="bold", padding=(0, 1, 1, 1))
     for page in pages:
         one = found.get(page.name)
         seen = ("not run", "") if one is None else (verdict(one.report), one.day.isoformat())
-        table.add_row(page.name, page.adds, "\n".join(page.lives), *seen)
+        paper = Text.assemble((page.title, "bold"), "\n", page.adds, "\n", (", ".join(page.lives), "dim"))
+        table.add_row(page.name, paper, *seen)
     console.print(table)
 
 
