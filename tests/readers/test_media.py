@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bowerbird.encoders.sound import decode
 from bowerbird.errors import ReadError
-from bowerbird.items import Item, Text, Video
+from bowerbird.items import Audio, Item, Text, Video
 from bowerbird.readers import ReadOptions, read, source_file, subtitles
 from bowerbird.readers.shots import Look, find_shots
 from bowerbird.readers.silence import loudness, segments
@@ -187,3 +188,12 @@ def test_a_speech_model_that_is_not_there_is_named(tmp_path: Path) -> None:
         with pytest.raises(ReadError, match=f"speech model '{model}' cannot be loaded: .*--speech-model") as refused:
             items(tmp_path / "tone.wav", ReadOptions(speech_model=model))
         assert "\n" not in str(refused.value)
+
+
+def test_tags_that_are_not_utf8_are_read_as_far_as_they_go(tmp_path: Path) -> None:
+    write_sound(tmp_path / "a.wav", tone(6), "pcm_s16le", title="Grosse Fuge")
+    content = (tmp_path / "a.wav").read_bytes()
+    assert b"Grosse Fuge" in content
+    (tmp_path / "a.wav").write_bytes(content.replace(b"Grosse Fuge", "Große  Fuge".encode("latin-1")))
+    assert items(tmp_path / "a.wav")[0].title == "Gro\ufffde Fuge"
+    assert len(decode(Audio(str(tmp_path / "a.wav"), 0, 2), 16_000)) == 32_000

@@ -27,7 +27,8 @@ def decode(sound: Audio, rate: int) -> NDArray[np.float32]:
     heard = 0
     limit = max(0, round((end - sound.start) * rate))
     try:
-        with av.open(sound.source if isinstance(sound.source, str) else io.BytesIO(sound.source)) as file:
+        source = sound.source if isinstance(sound.source, str) else io.BytesIO(sound.source)
+        with av.open(source, metadata_errors="replace") as file:
             stream = file.streams.audio[0]
             resample = av.AudioResampler("flt", "mono", rate)
             if sound.start > 0:

@@ -40,7 +40,7 @@ def opened(path: str, name: str) -> Iterator[Any]:
 
     av.logging.set_level(av.logging.PANIC)
     try:
-        container = av.open(path, options={"protocol_whitelist": "file"}, timeout=60)
+        container = av.open(path, options={"protocol_whitelist": "file"}, metadata_errors="replace", timeout=60)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise ReadError(f"is no readable recording ({_reason(error)}); get it again") from error
     try:
