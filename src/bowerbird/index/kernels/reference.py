@@ -18,6 +18,9 @@ NAME = "numpy"
 CHUNK = 4096
 """Rows that are scored at a time."""
 
+EXACT = 1024
+"""Dimensions whose products of bytes add up to at most 2 ** 24, so that float32 sums are exact in any order."""
+
 Ints = NDArray[np.int32]
 
 
@@ -44,11 +47,20 @@ def maxsim(
     return scores
 
 
+def dots_of(left: NDArray[np.int8], right: NDArray[np.int8]) -> Ints:
+    """m × dim and n × dim bytes → m × n whole inner products, by products of floats, which are fast."""
+    dots = np.zeros((len(left), len(right)), np.int32)
+    for start in range(0, left.shape[1], EXACT):
+        one, other = (side[:, start : start + EXACT].astype(np.float32) for side in (left, right))
+        dots += (one @ other.T).astype(np.int32)
+    return dots
+
+
 def nearest(tokens: NDArray[np.int8], centroids: Blocks, count: int) -> tuple[Ints, Ints]:
     """For every token the highest dot product with one of `count` centroids, and which; the lowest among equals."""
-    dots = tokens.astype(np.float32) @ centroids.rows(0, count).astype(np.float32).T  # exact below 2 ** 24
+    dots = dots_of(tokens, centroids.rows(0, count))
     index = dots.argmax(axis=1)
-    return dots[np.arange(len(dots)), index].astype(np.int32), index.astype(np.int32)
+    return dots[np.arange(len(dots)), index], index.astype(np.int32)
 
 
 def assign(
@@ -59,14 +71,13 @@ def assign(
     Region r owns the centroids bounds[r] … bounds[r + 1] - 1; whole blocks of 16 are looked at.
     """
     count = int(bounds[-1])
-    wide = tokens.astype(np.float32)
-    near = np.argsort(-(wide @ regions.rows(0, len(bounds) - 1).astype(np.float32).T), axis=1, kind="stable")
+    near = np.argsort(-dots_of(tokens, regions.rows(0, len(bounds) - 1)), axis=1, kind="stable")
     value, index = np.full(len(tokens), -(2**31), np.int64), np.zeros(len(tokens), np.int64)
     for region in range(len(bounds) - 1):
         mine = np.flatnonzero((near[:, :probes] == region).any(axis=1))
         first, last = bounds[region] // LANES * LANES, min(-(-bounds[region + 1] // LANES) * LANES, count)
         if len(mine) and bounds[region] < bounds[region + 1]:
-            dots = (wide[mine] @ centroids.rows(int(first), int(last)).astype(np.float32).T).astype(np.int64)
+            dots = dots_of(tokens[mine], centroids.rows(int(first), int(last)))
             best = dots.argmax(axis=1)
             found, number = dots[np.arange(len(dots)), best], best + first
             better = (found > value[mine]) | ((found == value[mine]) & (number < index[mine]))
@@ -80,7 +91,7 @@ def table(query: Query, centroids: Blocks, count: int) -> NDArray[np.uint8]:
     255 at a token's best centroid, 0 at `span` or more below it, where span is the widest distance of a token's best
     from its mean. Only differences within a column count for a ranking, so every token may have its own top.
     """
-    dots = (centroids.rows(0, count).astype(np.float32) @ query.values.astype(np.float32).T).astype(np.int32)
+    dots = dots_of(centroids.rows(0, count), query.values)
     top, mean = dots.max(axis=0), dots.sum(axis=0, dtype=np.int64).astype(np.float32) / np.float32(count)
     span = max(float((query.scales * (top.astype(np.float32) - mean)).max(initial=0)), 0.0)
     slope = np.float32(255) * query.scales / np.float32(span) if span > 0 else np.zeros(len(query), np.float32)
@@ -93,9 +104,8 @@ def table(query: Query, centroids: Blocks, count: int) -> NDArray[np.uint8]:
 def scan(query: Query, vectors: Blocks, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float32]:
     """Inner products of m queries with the vectors of some ranges, m × their total length."""
     parts = [np.zeros((len(query), 0), np.float32)]
-    wide = query.values.astype(np.float32)
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        dots = wide @ vectors.rows(start, end).astype(np.float32).T  # whole numbers below 2 ** 24: exact
+        dots = dots_of(query.values, vectors.rows(start, end)).astype(np.float32)
         parts.append(query.scales[:, None] * (dots * vectors.scales[start:end].astype(np.float32)))
     return np.concatenate(parts, axis=1)
 
