@@ -89,6 +89,21 @@ def test_scores_are_maxsim() -> None:
         assert (np.diff(found.scores[number]) <= 0).all()
 
 
+@pytest.mark.parametrize("value", [65_520.0, -1e6, np.inf, np.nan])
+def test_values_that_float16_cannot_hold_are_refused(value: float) -> None:
+    index = MultiVectorIndex.build(np.arange(300), first(300), exact=True)
+    large = documents(2)
+    large.vectors[-1, 3] = value
+    message = "beyond 65,504; scale" if np.isfinite(value) else "no number; leave it out"
+    with pytest.raises(ValueError, match=f"document 401 has a .*{message}"):
+        index.add(np.array([400, 401]), large)
+    with pytest.raises(ValueError, match="document 1 has a"):
+        MultiVectorIndex.build(np.arange(2), large, exact=True)
+    large.vectors[-1, 3] = 65_504.0
+    index.add(np.array([400, 401]), large)
+    assert np.isfinite(index.search(QUERIES, 302).scores).all()
+
+
 def test_more_recall_costs_more() -> None:
     index = MultiVectorIndex.build(np.arange(1500), TOKENS, centroids=16)
     efforts = [index.effort(target).candidates for target in (0.5, 0.9, 0.99, 1.0)]

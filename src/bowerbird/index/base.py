@@ -14,6 +14,8 @@ from bowerbird.embeddings import Binary, Dense, MultiVector
 
 TOKENS = 1 << 16
 """Tokens that are checked at a time."""
+LARGEST = 65_504.0
+"""That float16 holds, in which documents are kept."""
 
 Vectors = TypeVar("Vectors", Dense, MultiVector, Binary, contravariant=True)
 Keys = NDArray[np.int64]
@@ -128,13 +130,16 @@ def check_queries(queries: Dense, dim: int) -> None:
 
 
 def check_documents(keys: Keys, tokens: MultiVector) -> None:
-    """Raises ValueError unless there is a key of its own for every set, and in every set at least one whole vector."""
+    """Raises ValueError unless there is a key of its own for every set, and in every set at least one vector, all of
+    numbers that float16 holds."""
     check_keys(keys, len(tokens))
     if tokens.offsets[0] != 0 or (len(keys) and int(tokens.lengths.min()) < 0):
         raise ValueError("offsets of token sets begin at 0 and never fall; MultiVector.of makes them from a list")
     if len(keys) and int(tokens.lengths.min()) == 0:
         raise ValueError(f"document {keys[int(tokens.lengths.argmin())]} has no tokens; leave it out")
-    broken = _first_broken(tokens)
+    broken = _first_broken(tokens, LARGEST)
+    if broken >= 0 and np.isfinite(tokens[broken]).all():
+        raise ValueError(f"document {keys[broken]} has a value beyond {LARGEST:,.0f}; scale its vectors to length 1")
     if broken >= 0:
         raise ValueError(f"document {keys[broken]} has a token with a value that is no number; leave it out")
 
@@ -148,10 +153,11 @@ def check_token_queries(queries: MultiVector, dim: int) -> None:
         raise ValueError(f"query {broken} of the batch has a value that is no number")
 
 
-def _first_broken(tokens: MultiVector) -> int:
-    """The first set with a value that is no number, -1 if there is none."""
+def _first_broken(tokens: MultiVector, largest: float = np.inf) -> int:
+    """The first set with a value that is no number or, either side of zero, above `largest`; -1 if there is none."""
     for start in range(0, len(tokens.vectors), TOKENS):
-        whole = np.isfinite(tokens.vectors[start : start + TOKENS]).all(axis=1)
+        part = tokens.vectors[start : start + TOKENS]
+        whole = (np.isfinite(part) & (np.abs(part) <= largest)).all(axis=1)
         if not whole.all():
             return int(np.searchsorted(tokens.offsets, start + int(np.argmin(whole)), "right")) - 1
     return -1
