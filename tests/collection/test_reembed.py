@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,20 @@ def test_sounds_whose_file_is_gone_are_left_out(tmp_path: Path) -> None:
     report = library.reembed({"sound": clap})
     assert [Path(source).name for source in report.left_out] == ["beep.wav"]
     assert library.collection.snapshot().stored("sound", np.arange(2))[0] == []
+
+
+def test_sounds_in_archives_are_stored_without_their_vectors(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="needs pip install 'bowerbird[clap]'")
+    from tests.encoders.test_torch_models import sound
+
+    clap = f"clap:{tiny_models.clap(tmp_path / 'clap')}"
+    with zipfile.ZipFile(tmp_path / "sounds.zip", "w") as archive:
+        archive.writestr("beep.wav", sound(2.0))
+    library = bb.open(tmp_path / "library", fields={"text": "e5", "sound": clap})
+    report = library.add(tmp_path / "sounds.zip")
+    assert report.failed == ()
+    assert library.search("beep").hits[0].item.kind == "segment"
+    assert library.reembed({"sound": clap}).items == report.items
 
 
 def test_an_encoder_that_is_gone_can_be_replaced(tmp_path: Path, files: Path, tiny: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bowerbird.items import Audio, Item, Part, Parts, Text, Video
+from bowerbird.items import Audio, Item, Parts, Text, Video
 
 DEFAULT_FIELDS = {"text": "e5", "image": "lite"}
 """Encoder per field of a new collection."""
@@ -42,9 +42,11 @@ def image_input(item: Item) -> Parts:
 
 
 def media_input(item: Item) -> Parts:
-    """Sound and film, for encoders that take them."""
-    found: tuple[Part, ...] = tuple(part for part in item.parts if isinstance(part, Audio | Video))
-    return found
+    """Sound and film, for encoders that take them; but those inside archives are gone once they are read."""
+    media = [part for part in item.parts if isinstance(part, Audio | Video)]
+    if item.locator.member is not None:
+        media = [part for part in media if isinstance(part.source, bytes)]
+    return tuple(media)
 
 
 def field_input(item: Item, inputs: frozenset[str]) -> Parts:
