@@ -25,7 +25,9 @@ from bowerbird.index.binary import BinaryIndex
 from bowerbird.index.dense import DenseIndex
 from bowerbird.index.multivector import MultiVectorIndex
 from bowerbird.index.multivector.search import Effort
+from bowerbird.index.segments import BULK
 from bowerbird.index.two_stage import TwoStageIndex
+from bowerbird.storage.packs import Pack
 
 ASKED = 3
 
@@ -335,6 +337,7 @@ def test_a_full_disk_leaves_the_index_as_it_was(kind: Kind, tmp_path: Path) -> N
         with pytest.raises(OSError, match="File too large"):
             kind.index.build(np.arange(100), fresh, folder=tmp_path)
         model.check(index, queries, 20)
+        assert not list(tmp_path.glob("*.partial"))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     again = kind.index.open(tmp_path)
@@ -377,6 +380,44 @@ def test_a_killed_build_leaves_the_index_before_it(name: str, tmp_path: Path) ->
     assert first in {turn % 50 for turn in range(last, last + 2)}
     model.row_of = {key: key for key in range(first, first + 60)}
     model.check(index, kind.draw(ASKED, 5), 20)
+
+
+def flipped(path: Path, section: str) -> None:
+    """Turns the highest bit of a number in the middle of an array around."""
+    pack, content = Pack(path), bytearray(path.read_bytes())
+    array, start = pack[section], pack._start + pack._sections[section]["offset"]
+    content[start + (array.size // 2 + 1) * array.itemsize - 1] ^= 128
+    path.write_bytes(content)
+
+
+def test_a_damaged_segment_is_refused_or_still_safe_to_search(kind: Kind, tmp_path: Path) -> None:
+    filled(kind, tmp_path)
+    queries, refused = kind.draw(ASKED, 5), set()
+    for path in tmp_path.glob("*.pack"):
+        content, names = path.read_bytes(), Pack(path).names
+        for section in names if "keys" in names else ():
+            if Pack(path)[section].size:
+                flipped(path, section)
+                try:
+                    kind.index.open(tmp_path).search(queries, 20)
+                except CollectionError:
+                    refused.add(section)
+                path.write_bytes(content)
+    assert refused >= {"keys"} | ({"offsets", "scales"} if kind.draw is token_sets else set())
+
+
+def test_damage_is_not_merged_into_a_segment_that_looks_whole(kind: Kind, tmp_path: Path) -> None:
+    vectors = kind.draw(50, 1)
+    index = kind.index.build(np.arange(20), kind.rows(vectors, np.arange(20)), folder=tmp_path)
+    index.add(np.arange(20, 30), kind.rows(vectors, np.arange(20, 30)))
+    path = next(path for path in tmp_path.glob("*.pack") if "keys" in Pack(path).names)
+    flipped(path, next(name for name in Pack(path).names if name.rpartition(".")[2] in BULK))
+    for start in (30, 40):
+        index.add(np.arange(start, start + 10), kind.rows(vectors, np.arange(start, start + 10)))
+    index.wait()
+    assert index.verify() == [path.name]
+    with pytest.raises(CollectionError, match="damaged part"):
+        index.merge()
 
 
 def test_damage_is_named(kind: Kind, tmp_path: Path) -> None:

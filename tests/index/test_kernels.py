@@ -364,3 +364,24 @@ def test_bm25_is_the_same_to_the_last_bit(seed: int, sizes: list[int], terms: in
         for _ in range(2):  # nothing is left of the first query
             for got, wanted in zip(module.bm25(ranges, weights, lengths, k), expected, strict=True):
                 np.testing.assert_array_equal(got, wanted)
+
+
+def test_an_interrupted_bm25_leaves_nothing_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = next((module for _, module, level in FORMS if level >= 0), None)
+    if compiled is None:
+        pytest.skip("no compiled kernels")
+    whole = np.arange(8, dtype=np.int32)
+    part = Ranges(whole, np.ones(8, np.uint16), np.array([0], np.int64), np.array([8], np.int64), 0)
+    asked = [part], np.ones(1, np.float32), Norms.of(np.ones(8, np.float32)), 3
+    expected = reference.bm25(*asked)
+
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        for name in ("bb_bm25_take", "bb_bm25_take_all"):
+            patch.setattr(compiled.library(), name, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            compiled.bm25(*asked)
+    for got, wanted in zip(compiled.bm25(*asked), expected, strict=True):
+        np.testing.assert_array_equal(got, wanted)

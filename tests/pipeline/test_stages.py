@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import bowerbird as bb
+from bowerbird import encoders
 from bowerbird.collection.snapshot import Snapshot
+from bowerbird.embeddings import Embedding
+from bowerbird.encoders import load
+from bowerbird.encoders.base import EncoderId
+from bowerbird.items import Parts
 from bowerbird.pipeline.default import default_pipeline
 from bowerbird.pipeline.group import Group
-from bowerbird.pipeline.late import LateInteraction
+from bowerbird.pipeline.late import LateInteraction, MaxSim
 from bowerbird.pipeline.media import expand
 from bowerbird.pipeline.retrieve import Dense, Lexical
 from bowerbird.ranking import Ranking
@@ -107,3 +115,32 @@ def test_a_film_is_asked_by_its_key_frames() -> None:
     film = Path(__file__).parents[2] / "examples/video/big-buck-bunny.webm"
     query = expand(bb.Query.of(bb.Video(str(film), 16.0, 20.0)), frozenset({"text", "image"}))
     assert sum(isinstance(part, bb.Image) for part in query.parts) == 1
+
+
+class TokensOnly:
+    """e5 without its pooled vectors, as encoders of late interaction are."""
+
+    inputs: frozenset[str] = frozenset({"text"})
+    dim = 384
+    id = EncoderId("tokens-only", "0")
+
+    def encode_items(self, batch: Sequence[Parts]) -> Embedding:
+        return Embedding(None, load("e5").encode_items(batch).tokens)
+
+    def encode_queries(self, batch: Sequence[Parts]) -> Embedding:
+        return Embedding(None, load("e5").encode_queries(batch).tokens)
+
+
+def test_a_field_with_token_vectors_only_is_searched_by_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("tokens_only")
+    module.load = lambda argument: TokensOnly()  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "tokens_only", module)
+    monkeypatch.setitem(encoders._FAMILIES, "tokens-only", "tokens_only")
+    library = bb.open(tmp_path / "library", fields={"pages": "tokens-only"})
+    library.add_items(bb.Item(name, "passage", (bb.Text(text),), bb.Locator(name)) for name, text in TEXTS.items())
+    found = default_pipeline(library.snapshot())(ask("Wie viele Bücher darf man ausleihen?"))
+    assert "MaxSim('pages')" in repr(default_pipeline(library.snapshot()))
+    assert names(found)[0] == "loan"
+    assert len(names(MaxSim(library.snapshot(), "pages", k=2)(ask("stone bridge")))) == 2
+    where = bb.Query.of("bridge", where="source = 'heart'")
+    assert names(MaxSim(library.snapshot(), "pages")(Ranking.empty([where]))) == ["heart"]

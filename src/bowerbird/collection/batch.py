@@ -69,13 +69,17 @@ def picture_arrays(pictures: Sequence[bytes]) -> dict[str, NDArray[Any]]:
 
 
 class Tokens:
-    """The token vectors of a field in one pack. Rows are checked when they are first read."""
+    """The token vectors of a field in one pack. Rows are checked when they are first read.
+
+    Raises CollectionError if what leads to the rows is damaged.
+    """
 
     def __init__(self, pack: Pack, field: str) -> None:
         self._pack, self._name = pack, f"{field}.tokens"
-        self.blocks = Blocks(pack[self._name], pack[f"{field}.scales"])
-        self.offsets: NDArray[np.int64] = pack[f"{field}.offsets"]
-        self._crc = pack[f"{field}.crc"]
+        # offsets lead compiled loops, and a broken scale makes a token count thousandfold
+        self.blocks = Blocks(pack[self._name], pack.checked(f"{field}.scales"))
+        self.offsets: NDArray[np.int64] = pack.checked(f"{field}.offsets")
+        self._crc = pack.checked(f"{field}.crc")
         self._unchecked = np.ones(len(self._crc), bool)
 
     def check(self, rows: NDArray[np.int32]) -> None:

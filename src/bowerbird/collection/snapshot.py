@@ -233,6 +233,10 @@ class Snapshot:
         ]
         return MultiVector.of(sets or [empty])
 
+    def with_tokens(self, field: str = "text") -> Rows:
+        """The rows that have token vectors, ascending."""
+        return np.flatnonzero(self._token_row(field) >= 0)
+
     def maxsim(self, query: Query, rows: Rows, field: str = "text") -> Scores:
         """Late interaction of one query with rows: the mean over its tokens of the best token of a row.
 

@@ -78,7 +78,7 @@ class BinaryIndex(SegmentedIndex[BinarySegment]):
         check_request(k, recall)
         self._check_bits(queries, "queries")
         asked = np.ascontiguousarray(queries.codes)
-        parts = [one.segment.search(asked, k, one.usable(allowed)) for one in self._segments.held]
+        parts = [one.segment.search(asked, k, one.usable(allowed)) for one in self._segments.ready()]
         return Found.best(parts, len(asked), k)
 
     def rescore(self, queries: Dense, found: Found, means: BitMeans) -> Found:

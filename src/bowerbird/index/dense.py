@@ -95,7 +95,7 @@ class DenseIndex(SegmentedIndex[DenseSegment]):
         check_request(k, recall)
         check_queries(queries, self.dim)
         parts = [
-            one.segment.search(queries, k, usable=one.usable(allowed), recall=recall) for one in self._segments.held
+            one.segment.search(queries, k, usable=one.usable(allowed), recall=recall) for one in self._segments.ready()
         ]
         return Found.best(parts, len(queries), k)
 

@@ -34,6 +34,8 @@ TIER = 4
 """Segments of about one size that are merged into one; sizes are about the same within this factor."""
 SMALL = 64
 """Segments up to this size are of one tier, as most additions are small."""
+BULK = frozenset({"blocks", "residuals", "codes", "seen", "lists", "exact", "nibbles", "groups"})
+"""Arrays whose digest is too slow to compute before a search; `verify` does."""
 TRIES = 5
 """Times that a manifest is read when other processes merge away the files it names."""
 
@@ -139,7 +141,7 @@ class Segments(Generic[S]):
     """The segments of one index. `held` is replaced as a whole by every change.
 
     load: a segment of arrays, in memory or mapped. join: the arrays of a segment with the rows that are left of some.
-    attached: packs that belong to the head.
+    attached: packs that belong to the head. inside: raises ValueError if numbers in BULK lead outside of other arrays.
     """
 
     def __init__(
@@ -149,15 +151,17 @@ class Segments(Generic[S]):
         load: Callable[[Arrays], S],
         join: Callable[[Sequence[tuple[S, Mask]]], Arrays],
         attached: Sequence[str] = (),
+        inside: Callable[[S], None] = lambda segment: None,
     ) -> None:
         """Raises CollectionError if a file that the manifest names is missing or damaged."""
         self.folder = folder
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._manifest = manifest
-        self._load, self._join, self._attached = load, join, tuple(attached)
+        self._load, self._join, self._attached, self._inside = load, join, tuple(attached), inside
         self._changing, self._merging = threading.RLock(), threading.Lock()
         self._worker: threading.Thread | None = None
+        self._unchecked: dict[str, Pack] = {}
         self.held: tuple[Held[S], ...] = tuple(self._mapped(name, mask) for name, mask in manifest.segments)
 
     def __len__(self) -> int:
@@ -175,11 +179,35 @@ class Segments(Generic[S]):
     def bytes(self) -> int:
         return sum(array.nbytes for one in self.held for array in one.segment.arrays.values())
 
+    def ready(self) -> tuple[Held[S], ...]:
+        """The segments, to search: before the first time, what leads from one array into another is checked.
+
+        Raises CollectionError if it is damaged.
+        """
+        held = self.held
+        for one in held:
+            pack = self._unchecked.get(one.name)
+            if pack is not None:
+                self._check(pack, one.segment)
+                self._unchecked.pop(one.name, None)
+        return held
+
+    def _check(self, pack: Pack, segment: S) -> None:
+        for section in pack.names:
+            if section.rpartition(".")[2] not in BULK:
+                pack.checked(section)
+        try:
+            self._inside(segment)
+        except ValueError as error:
+            raise CollectionError(f"{pack.path} is damaged ({error}); build the index again") from error
+
     def kept(self, arrays: Arrays) -> Held[S]:
         """A segment of new arrays, written and mapped if the index has a folder; no part of the index yet."""
         if self.folder is None:
             return Held(self._load(arrays))
-        return self._mapped(write_pack(self.folder, arrays), "")
+        kept = self._mapped(write_pack(self.folder, arrays), "")
+        self._unchecked.pop(kept.name, None)
+        return kept
 
     def update(self, gone: Keys, fresh: Sequence[Arrays], version: int | None = None) -> int:
         """Take keys out and put segments in, as one durable change. How many keys were taken out."""
@@ -193,11 +221,17 @@ class Segments(Generic[S]):
         return taken
 
     def merge(self) -> bool:
-        """Join the segments of one size, if there are enough of them. True if there were."""
+        """Join the segments of one size, if there are enough of them. True if there were.
+
+        Raises CollectionError if one of them is damaged: joined, it would get a digest that fits its wrong bytes.
+        """
         with self._merging:
             chosen = to_merge(self.held)
             if not chosen:
                 return False
+            for one in chosen:
+                if one.name and self.folder is not None:
+                    Pack(self.folder / one.name).verify()
             merged = self.kept(self._join([(one.segment, one.left) for one in chosen]))
             with self._changing:  # what was taken out meanwhile is taken out of the merged segment, too
                 same = {id(one.segment) for one in chosen}
@@ -251,7 +285,9 @@ class Segments(Generic[S]):
 
     def _mapped(self, name: str, mask: str) -> Held[S]:
         assert self.folder is not None, "only indexes with a folder have files"
-        segment = self._load(_sections(Pack(self.folder / name)))
+        pack = Pack(self.folder / name)
+        segment = self._load(_sections(pack))
+        self._unchecked[name] = pack
         alive = None
         if mask:
             packed = Pack(self.folder / mask).checked("alive")
@@ -277,7 +313,7 @@ class Segments(Generic[S]):
                 self._worker.start()
 
     def _merge_all(self) -> None:
-        with suppress(OSError):  # a full disk: segments stay as they are until the next change
+        with suppress(OSError, CollectionError):  # a full disk, a damaged file: segments stay as they are
             while self.merge():
                 pass
 

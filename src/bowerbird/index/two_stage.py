@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -40,11 +41,15 @@ class Encoding:
     config: FDEConfig
     middle: NDArray[np.float32]
 
+    @cached_property
+    def _encoder(self) -> FDE:
+        return FDE(self.config)
+
     def documents(self, tokens: MultiVector) -> Dense:
-        return FDE(self.config).encode_documents(self._about_middle(tokens))
+        return self._encoder.encode_documents(self._about_middle(tokens))
 
     def queries(self, tokens: MultiVector) -> Dense:
-        return FDE(self.config).encode_queries(self._about_middle(tokens))
+        return self._encoder.encode_queries(self._about_middle(tokens))
 
     def _about_middle(self, tokens: MultiVector) -> MultiVector:
         return MultiVector(tokens.vectors.astype(np.float32) - self.middle, tokens.offsets)
@@ -134,7 +139,7 @@ class TwoStageIndex(SegmentedIndex[TwoStageSegment]):
         """
         check_request(k, recall)
         check_token_queries(queries, self.dim)
-        held = self._segments.held
+        held = self._segments.ready()
         usable = [one.usable(allowed) for one in held]
         count = max(candidates or self.candidates(recall), k)
         encoded, found = self._encoding.queries(queries), Found.none(len(queries), k)

@@ -6,7 +6,8 @@ from functools import reduce
 
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.pipeline.group import Group, Level
-from bowerbird.pipeline.late import SAMPLE, LateInteraction
+from bowerbird.pipeline.late import SAMPLE, LateInteraction, MaxSim
+from bowerbird.pipeline.retrieve import SAMPLE as CHANCE
 from bowerbird.pipeline.retrieve import Dense, Lexical
 from bowerbird.pipeline.stage import Stage
 
@@ -21,8 +22,14 @@ def default_pipeline(snapshot: Snapshot, level: Level = "page", depth: int = 100
     sources: list[Stage] = [LEXICAL * Lexical(snapshot)]
     for field in snapshot.fields:
         weight = DENSE if field == "text" else PICTURE
-        sources.append(weight * Dense(snapshot, field))
+        tokens_only = not len(snapshot.sample(field, CHANCE)) and has_tokens(snapshot, field)
+        sources.append(weight * (MaxSim(snapshot, field) if tokens_only else Dense(snapshot, field)))
     candidates = reduce(lambda left, right: left | right, sources)
-    if "text" in snapshot.fields and len(snapshot.sample_tokens(SAMPLE)[1]) > 1:  # some have token vectors
+    if "text" in snapshot.fields and len(snapshot.sample("text", CHANCE)) and has_tokens(snapshot, "text"):
         candidates = candidates >> LateInteraction(snapshot, depth)
     return candidates >> Group(snapshot, level)
+
+
+def has_tokens(snapshot: Snapshot, field: str) -> bool:
+    """Whether any item of a field has token vectors."""
+    return len(snapshot.sample_tokens(SAMPLE, field)[1]) > 1

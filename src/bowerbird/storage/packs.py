@@ -22,6 +22,7 @@ import json
 import math
 import os
 import struct
+import threading
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import blake2b
@@ -54,17 +55,21 @@ def write_pack(folder: Path, arrays: Arrays) -> str:
     header = json.dumps(sections, sort_keys=True).encode()
     digest = blake2b(header, digest_size=16)
     name = f"{digest.hexdigest()}.pack"
-    partial = folder / f"{name}.partial"
-    with partial.open("wb") as file:
-        file.write(MAGIC + struct.pack("<Q", len(header)) + digest.digest() + header)
-        start = -(-file.tell() // ALIGN) * ALIGN
-        for name_, array in ready.items():
-            file.seek(start + sections[name_]["offset"])  # type: ignore[operator]
-            file.write(array.data)
-        file.truncate(max(file.tell(), start))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(folder / name)
+    partial = folder / f"{name}.{os.getpid()}-{threading.get_ident()}.partial"
+    try:
+        with partial.open("wb") as file:
+            file.write(MAGIC + struct.pack("<Q", len(header)) + digest.digest() + header)
+            start = -(-file.tell() // ALIGN) * ALIGN
+            for name_, array in ready.items():
+                file.seek(start + sections[name_]["offset"])  # type: ignore[operator]
+                file.write(array.data)
+            file.truncate(max(file.tell(), start))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(folder / name)
+    except BaseException:
+        partial.unlink(missing_ok=True)  # on a full disk it would keep the room that others need
+        raise
     sync_folder(folder)
     return name
 
@@ -85,8 +90,9 @@ class Pack:
         self._sections: dict[str, dict[str, Any]] = json.loads(header)
         self._start = -(-(32 + length) // ALIGN) * ALIGN
         needed = max((self._end(section) for section in self._sections.values()), default=0)
-        if path.stat().st_size < needed:
-            raise self._damaged(f"is cut off ({path.stat().st_size} of {needed} bytes)")
+        size = len(self._bytes)
+        if size < needed:
+            raise self._damaged(f"is cut off ({size} of {needed} bytes)")
 
     def _damaged(self, what: str) -> CollectionError:
         return CollectionError(
@@ -99,7 +105,10 @@ class Pack:
 
     @cached_property
     def _bytes(self) -> NDArray[np.uint8]:
-        return np.memmap(self.path, np.uint8, "r").view(np.ndarray)
+        try:
+            return np.memmap(self.path, np.uint8, "r").view(np.ndarray)
+        except (OSError, ValueError) as error:
+            raise self._damaged(f"cannot be read ({error})") from error
 
     @property
     def names(self) -> list[str]:

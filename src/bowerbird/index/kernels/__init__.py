@@ -36,7 +36,7 @@ def use(form: str = "") -> ModuleType:
             raise ImportError(f"no kernels named {wanted!r}; set {CHOICE} to one of: {', '.join(_FORMS)}")
         try:
             return _load(known)
-        except (ImportError, OSError) as error:
+        except (ImportError, OSError, RuntimeError) as error:  # RuntimeError: numba finds no folder for its cache
             if wanted:
                 raise ImportError(f"kernels {wanted!r} are not there: {error}") from error
     raise AssertionError("numpy is always there")

@@ -187,9 +187,27 @@ def rescore(query: NDArray[np.float32], vectors: NDArray[np.float16], rows: NDAr
 def bm25(
     ranges: Sequence[Ranges], weights: NDArray[np.float32], norms: Norms, k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    best, positions = np.empty(k, np.float32), np.empty(k, np.int64)
+    try:
+        size = _bm25(ranges, weights, norms, k, best, positions)
+    except BaseException:  # such as Ctrl-C
+        del _scratch.scores  # some are not zero
+        raise
+    order = np.lexsort((positions[:size], -best[:size]))
+    return positions[order], best[order]
+
+
+def _bm25(
+    ranges: Sequence[Ranges],
+    weights: NDArray[np.float32],
+    norms: Norms,
+    k: int,
+    best: NDArray[np.float32],
+    positions: NDArray[np.int64],
+) -> int:
+    """Fills in the best scores and their rows; how many there are."""
     count, terms, size = len(norms.added), _long(len(weights)), 0
     scores = _room("scores", count, np.float32)  # all zero before and after
-    best, positions = np.empty(k, np.float32), np.empty(k, np.int64)
     for part in ranges:
         postings = (_at(part.rows), _at(part.counts), _at(part.starts), _at(part.ends), _at(weights), terms)
         rows = (_at(norms.added[part.first :]), _at(norms.once[part.first :]), _at(scores[part.first :]))
@@ -201,8 +219,7 @@ def bm25(
             touched = (_at(part.rows), _at(part.starts), _at(part.ends), terms, _at(scores[part.first :]))
             hits = (_long(part.first), _long(k), _at(best), _at(positions), _long(size))
             size = library().bb_bm25_take(*touched, *hits)
-    order = np.lexsort((positions[:size], -best[:size]))
-    return positions[order], best[order]
+    return size
 
 
 def _at(array: NDArray[Any] | None) -> ctypes.c_void_p | None:

@@ -39,7 +39,7 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
         self._model = model
         self._calibration = Calibration(**manifest.head["calibration"])
         packs = [name for name in [manifest.head["model"]] if name]
-        self._segments = Segments(manifest, folder, self._segment, self._joined, packs)
+        self._segments = Segments(manifest, folder, self._segment, self._joined, packs, Segment.check)
 
     @classmethod
     def build(
@@ -158,7 +158,7 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
     ) -> Found:
         """As `search`, with an effort of the caller's choice."""
         check_token_queries(queries, self._model.dim)
-        held = self._segments.held
+        held = self._segments.ready()
         segments, usable = [one.segment for one in held], [one.usable(allowed) for one in held]
         whole = Found.none(len(queries), k)
 

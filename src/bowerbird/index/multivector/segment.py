@@ -83,10 +83,19 @@ class Segment:
         self.codes: NDArray[np.uint16] = arrays["seen" if compact else "codes"]
         self.code_offsets: NDArray[np.int64] = arrays["seen_offsets"] if compact else self.offsets
         self.listed = "lists" in arrays
+        self._centroids = len(model.centroids)
         self.exact: NDArray[np.float16] | None = arrays.get("exact")
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def check(self) -> None:
+        """Raises ValueError if a centroid or a document is named that is not there."""
+        if len(self.codes) and int(self.codes.max()) >= self._centroids:
+            raise ValueError(f"a token has centroid {int(self.codes.max())} of {self._centroids}")
+        lists = self.arrays.get("lists")
+        if lists is not None and len(lists) and not 0 <= int(lists.min()) <= int(lists.max()) < len(self):
+            raise ValueError(f"a list holds document {int(lists.max())} of {len(self)}")
 
 
 def segment_arrays(keys: NDArray[np.int64], tokens: MultiVector, model: Model, threads: int = 1) -> Arrays:
