@@ -250,6 +250,14 @@ def item_id(digest: str, kind: str, locator: Locator, ordinal: int = 0) -> str:
     return blake2b(place.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
 
 
+def copy_id(name: str, path: str) -> str:
+    """The id, instead of `name`, of an item whose file has the relative name of another that is stored.
+
+    Two folders may each hold the same LICENSE: where the file lies tells the two apart.
+    """
+    return blake2b(f"{name} {path}".encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """What is asked: ordered parts of any modality, and what may be answered."""

@@ -148,7 +148,10 @@ class Collection:
         return report
 
     def add_items(self, items: Iterable[Item]) -> AddReport:
-        """Store items that a program made, in one commit. Items of a source replace those stored for it before."""
+        """Store items that a program made, in one commit. Items of a source replace those stored for it before.
+
+        Raises CollectionError if two items would have the same id.
+        """
         self._require_writable()
         with writer_lock(self.folder):
             report = Ingest(self._store, self._encoders(), Settings(self.text_encoder), Silent()).run_items(items)

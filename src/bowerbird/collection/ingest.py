@@ -7,7 +7,7 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,8 @@ from bowerbird.collection.progress import Progress
 from bowerbird.collection.schema import FileInfo, schema, to_row
 from bowerbird.collection.store import Store
 from bowerbird.collection.workers import Chunk, Job, ReadPool, Settings
-from bowerbird.errors import ReadError
-from bowerbird.items import Item, source_name
+from bowerbird.errors import CollectionError, ReadError
+from bowerbird.items import Item, copy_id, source_name
 from bowerbird.storage.files import digest_file
 from bowerbird.storage.packs import write_pack
 
@@ -106,6 +106,8 @@ class _OpenFile:
     """Items that are read but not yet encoded."""
     complete: bool = False
     failed: bool = False
+    copy: bool = False
+    """Another stored file has the same relative name, so the path is a part of the ids."""
     skipped: list[Failure] = field(default_factory=list)
 
 
@@ -128,7 +130,13 @@ class Ingest:
         self._pending: list[_Pending] = []
         self._finished: list[_OpenFile] = []
         self._committed_at = time.monotonic()
-        self._known = {row["path"]: row["digest"] for row in store.files()}
+        stored, shared = store.files(), _sharing_ids(store)
+        self._known = {row["path"]: "" if row["path"] in shared else row["digest"] for row in stored}
+        """Path → digest; none for files that share ids, so that they are read again."""
+        self._paths: dict[str, set[str]] = {}
+        """Source → paths of the stored files that were added under it."""
+        for row in stored:
+            self._paths.setdefault(row["source"], set()).add(row["path"])
         self.added: list[str] = []
         self.replaced: list[str] = []
         self.failed: list[Failure] = []
@@ -161,12 +169,17 @@ class Ingest:
     def run_items(self, items: Iterable[Item]) -> AddReport:
         """Store items that a program made; those of one source replace what was stored for it before.
 
-        Raises ReadError, and stores nothing, if an encoder cannot decode one of them.
+        Raises ReadError, and stores nothing, if an encoder cannot decode one of them; CollectionError if two items, or
+        one of them and a stored one of another source, have the same id.
         """
         started = time.monotonic()
         files: dict[str, _OpenFile] = {}
+        sources: dict[str, str] = {}
         for item in items:
             source = item.locator.source
+            if item.id in sources:
+                raise _taken(item.id, source, sources[item.id])
+            sources[item.id] = source
             path = f"{MADE_BY_PROGRAM}{source}"
             file = files.setdefault(source, _OpenFile(Job(path, source), FileInfo(path, "", 0, 0.0)))
             self._take(Chunk(file.job, (item,)), file)
@@ -174,9 +187,22 @@ class Ingest:
         if self.failed:
             raise ReadError(f"{self.failed[0].source}: {self.failed[0].reason}")
         self._finished = list(files.values())
+        self._require_free(sources)
         self._commit()
         seconds = time.monotonic() - started
         return AddReport(tuple(self.added), tuple(self.replaced), 0, (), (), self.items, seconds)
+
+    def _require_free(self, sources: Mapping[str, str]) -> None:
+        """Raises CollectionError if an id is one of a stored item that is not replaced. sources: id → its source."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        replaced = pa.array([f"{MADE_BY_PROGRAM}{source}" for source in sources.values()], pa.string())
+        table = self._store.dataset().to_table(columns=["id", "path", "source"])
+        same_id = pc.is_in(table["id"], pa.array(list(sources), pa.string()))
+        taken = table.filter(pc.and_not(same_id, pc.is_in(table["path"], replaced)))
+        for row in taken.slice(0, 1).to_pylist():
+            raise _taken(row["id"], sources[row["id"]], row["source"])
 
     def _choose(self, paths: Sequence[str | Path]) -> tuple[dict[str, _OpenFile], int, set[str]]:
         """The files to read, how many are unchanged, and all paths that are there."""
@@ -198,14 +224,15 @@ class Ingest:
                 unchanged += 1
             else:
                 info = FileInfo(found.path, digest, status.st_size, status.st_mtime)
-                files[found.path] = _OpenFile(Job(found.path, found.source), info)
+                copy = bool(self._paths.get(found.source, set()) - {found.path})
+                files[found.path] = _OpenFile(Job(found.path, found.source), info, copy=copy)
         return files, unchanged, seen
 
     def _take(self, chunk: Chunk, file: _OpenFile) -> None:
         """Put a chunk into the batch; encode and commit when enough has come together."""
         if file.failed:
             return
-        self._pending += [_Pending(file, item) for item in chunk.items]
+        self._pending += [_Pending(file, _as_copy(item, file) if file.copy else item) for item in chunk.items]
         file.waiting += len(chunk.items)
         file.skipped += [
             Failure(f"{item.locator.source}!/{item.locator.member}", item.metadata["skipped"])
@@ -294,6 +321,27 @@ class Ingest:
     def _fail(self, failure: Failure) -> None:
         self.failed.append(failure)
         self._progress.failed(failure.source, failure.reason)
+
+
+def _sharing_ids(store: Store) -> set[str]:
+    """Paths of files with an id that is stored twice, as older versions did: searches fail until they are replaced."""
+    import pyarrow.compute as pc
+
+    table = store.dataset().to_table(columns=["id", "path"])
+    times = pc.value_counts(table["id"])
+    twice = times.filter(pc.greater(times.field("counts"), 1)).field("values")
+    return set(table.filter(pc.is_in(table["id"], twice))["path"].to_pylist())
+
+
+def _as_copy(item: Item, file: _OpenFile) -> Item:
+    parent = item.parent and copy_id(item.parent, file.info.path)
+    return replace(item, id=copy_id(item.id, file.info.path), parent=parent)
+
+
+def _taken(name: str, source: str, other: str) -> CollectionError:
+    return CollectionError(
+        f"item {name!r} of {source!r} has the id of an item of {other!r}; give every item an id of its own"
+    )
 
 
 def thumbnail(item: Item) -> bytes:

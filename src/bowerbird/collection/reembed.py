@@ -24,7 +24,7 @@ from bowerbird.collection.ingest import PACK_ITEMS
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.collection.store import Store
 from bowerbird.collection.workers import Job, ReadPool, Settings
-from bowerbird.items import Item, Parts
+from bowerbird.items import Item, Parts, copy_id
 from bowerbird.storage.files import digest_file
 from bowerbird.storage.packs import write_pack
 
@@ -97,8 +97,9 @@ class Reembedding:
         if files:
             with ReadPool(min(jobs, len(files)), self._settings) as pool:
                 for chunk in pool.read(files):
+                    path, row_of = chunk.job.path, wanted[chunk.job.path]
                     for item in chunk.items:
-                        row = wanted[chunk.job.path].get(item.id, -1)
+                        row = row_of.get(item.id, row_of.get(copy_id(item.id, path), -1))
                         if row >= 0 and left[row]:
                             left[row] = False
                             yield row, item

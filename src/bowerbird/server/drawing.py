@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bowerbird import readers
 from bowerbird.errors import ReadError
-from bowerbird.items import Box, Image
+from bowerbird.items import Box, Image, copy_id
 from bowerbird.readers import pdf_document
 from bowerbird.readers.base import ReadOptions
 
@@ -36,7 +36,8 @@ def draw(path: str, source: str, digest: str, item: str, page: int | None, boxes
             picture = sheet.render(scale=side / max(sheet.get_size())).to_pil()
     else:
         options = ReadOptions(preview_side=side, ocr=False, speech=False)
-        found = next((one.image for one in readers.read(file, options) if one.id == item), None)
+        read = readers.read(file, options)
+        found = next((one.image for one in read if item in (one.id, copy_id(one.id, path))), None)
         if found is None:
             raise ReadError("has no picture of this")
         picture = found.open()

@@ -1,0 +1,115 @@
+"""Which files a collection takes for the same, which for gone, and which ids their items have."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from PIL import Image
+
+import bowerbird as bb
+from bowerbird.collection import ingest
+from bowerbird.errors import CollectionError
+from bowerbird.server.drawing import draw
+
+FIELDS = {"text": "e5"}
+LICENCE = "Bowerbirds may be copied by everyone."
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> bb.Library:
+    return bb.open(tmp_path / "library", fields=FIELDS)
+
+
+def add_twins(library: bb.Library, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two folders with the same files, each added from inside as '.'."""
+    one, two = root / "one", root / "two"
+    one.mkdir()
+    (one / "LICENSE").write_text(LICENCE)
+    with ZipFile(one / "papers.zip", "w") as archive:
+        archive.writestr("notes.txt", "Lyrebirds imitate chainsaws.")
+    Image.new("RGB", (40, 30), "blue").save(one / "sky.png")
+    shutil.copytree(one, two)
+    with ZipFile(two / "papers.zip", "a") as archive:
+        archive.writestr("more.txt", "An archive with another digest, but with a member that is the same.")
+    for folder in (one, two):
+        monkeypatch.chdir(folder)
+        assert not library.add(".").failed
+
+
+def test_two_files_of_one_name_and_content_are_both_found(
+    library: bb.Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_twins(library, tmp_path, monkeypatch)
+    ids = library.collection.snapshot().ids.tolist()
+    assert len(ids) == len(set(ids))
+    for question in ("who may copy bowerbirds", "lyrebirds imitate chainsaws", "sky"):
+        first, second = library.search(question).hits[:2]
+        assert (first.source, first.item.text) == (second.source, second.item.text)
+        assert first.item.id != second.item.id
+    assert library.ask("who may copy bowerbirds").citations
+
+
+def test_items_of_twins_stay_with_their_file(
+    library: bb.Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_twins(library, tmp_path, monkeypatch)
+    snapshot = library.collection.snapshot()
+    ids = snapshot.ids.tolist()
+    home = dict(snapshot.columns("id", "path"))
+    for name, parent in snapshot.columns("id", "parent"):
+        assert parent is None or home[parent] == home[name]
+    again = library.add(tmp_path / "one", tmp_path / "two")
+    assert (again.unchanged, again.added, again.replaced) == (6, (), ())
+    assert library.collection.snapshot().ids.tolist() == ids
+
+
+def test_a_twin_is_read_again_for_its_picture(
+    library: bb.Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_twins(library, tmp_path, monkeypatch)
+    snapshot = library.collection.snapshot()
+    pictures = [row for row, name in enumerate(snapshot.columns("source")) if name == ("sky.png",)]
+    infos = snapshot.files(snapshot.rows_of(snapshot.ids[pictures]))
+    assert {Path(info.path).parent.name for info in infos} == {"one", "two"}
+    for info, row in zip(infos, pictures, strict=True):
+        assert draw(info.path, "sky.png", info.digest, str(snapshot.ids[row]), None, (), 40).startswith(b"\x89PNG")
+
+
+def test_twins_of_an_older_version_are_healed_by_the_next_add(
+    library: bb.Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(ingest, "copy_id", lambda name, path: name)
+        add_twins(library, tmp_path, monkeypatch)
+    with pytest.raises(bb.errors.RankingError, match="twice"):
+        library.search("who may copy bowerbirds")
+    library.add(".")
+    assert len(library.search("who may copy bowerbirds").hits) >= 2
+    assert library.add(tmp_path / "one", tmp_path / "two").unchanged == 6
+
+
+def test_pictures_of_twins_are_embedded_from_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = bb.open(tmp_path / "library")
+    add_twins(library, tmp_path, monkeypatch)
+    field = next(name for name in library.collection.stats().fields if name != "text")
+    report = library.collection.reembed({field: library.collection._fields()[field].encoder})
+    assert (report.thumbnails, report.left_out) == ((), ())
+
+
+def item(name: str, source: str) -> bb.Item:
+    return bb.Item(name, "passage", (bb.Text(f"about {source}"),), bb.Locator(source))
+
+
+def test_two_items_of_one_id_are_refused(library: bb.Library) -> None:
+    with pytest.raises(CollectionError, match="item 'id-1' of 'dogs' has the id of an item of 'cats'"):
+        library.add_items([item("id-1", "cats"), item("id-1", "dogs")])
+    assert len(library.collection.snapshot()) == 0
+    library.add_items([item("id-1", "cats")])
+    with pytest.raises(CollectionError, match="item 'id-1' of 'dogs' has the id of an item of 'cats'"):
+        library.add_items([item("id-2", "birds"), item("id-1", "dogs")])
+    assert library.collection.snapshot().ids.tolist() == ["id-1"]
+    library.add_items([item("id-1", "cats"), item("id-2", "dogs")])
+    assert sorted(library.collection.snapshot().ids) == ["id-1", "id-2"]
