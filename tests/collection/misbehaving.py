@@ -48,6 +48,11 @@ def read_order(file: SourceFile, options: ReadOptions) -> Iterator[Item]:
                 time.sleep(60)
         case "slow":
             time.sleep(float(detail))
+        case "busy":
+            _beat(options, 5)
+        case "tired":
+            _beat(options, 2)
+            time.sleep(60)
         case "grow":
             held = []
             while True:
@@ -77,6 +82,12 @@ def read_order(file: SourceFile, options: ReadOptions) -> Iterator[Item]:
             for number in range(int(detail)):
                 yield file.item("passage", [Text(str(number) + "x" * 1000)])
     yield file.item("passage", [Text("after")])
+
+
+def _beat(options: ReadOptions, seconds: float) -> None:
+    for _ in range(int(seconds * 20)):
+        options.beat()
+        time.sleep(0.05)
 
 
 def _recurse(depth: int) -> int:

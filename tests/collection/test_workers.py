@@ -207,3 +207,11 @@ def test_a_picture_that_no_encoder_can_decode_costs_its_file(tmp_path: Path) -> 
     with pytest.raises(ReadError, match="blot: not a readable picture"):
         collection.add_items([blot])
     assert collection.verify().problems == ()
+
+
+def test_a_reader_that_works_long_gives_signs_of_life(tmp_path: Path) -> None:
+    paths = [write_order(tmp_path / f"{order}.wav", order) for order in ("busy", "tired")]
+    busy, tired = read_all(paths, settings=Settings(stall_seconds=3)).values()
+    assert not busy[-1].error
+    assert [item.text for chunk in busy for item in chunk.items][-1] == "after"
+    assert "took longer than 3 seconds" in tired[-1].error

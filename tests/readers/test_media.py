@@ -16,7 +16,7 @@ from bowerbird.items import Audio, Item, Text, Video
 from bowerbird.readers import ReadOptions, read, source_file, subtitles
 from bowerbird.readers.shots import Look, find_shots
 from bowerbird.readers.silence import loudness, segments
-from bowerbird.readers.speech import speech_available
+from bowerbird.readers.speech import speech_available, stretches
 from tests.shared import shared
 
 QUIET = ReadOptions(speech=False)
@@ -197,3 +197,20 @@ def test_tags_that_are_not_utf8_are_read_as_far_as_they_go(tmp_path: Path) -> No
     (tmp_path / "a.wav").write_bytes(content.replace(b"Grosse Fuge", "Große  Fuge".encode("latin-1")))
     assert items(tmp_path / "a.wav")[0].title == "Gro\ufffde Fuge"
     assert len(decode(Audio(str(tmp_path / "a.wav"), 0, 2), 16_000)) == 32_000
+
+
+def test_films_and_recordings_give_signs_of_life_before_their_first_item(tmp_path: Path) -> None:
+    write_film(tmp_path / "a.mp4", [(255, 0, 0), (0, 0, 255)], seconds=4.0)
+    write_sound(tmp_path / "a.wav", tone(6), "pcm_s16le")
+    for name in ("a.mp4", "a.wav"):
+        beats: list[None] = []
+        options = ReadOptions(speech=False, beat=lambda beats=beats: beats.append(None))
+        next(iter(read(source_file(str(tmp_path / name), name), options)))
+        assert len(beats) > 5
+
+
+def test_long_speech_is_cut_at_its_pauses() -> None:
+    samples = np.concatenate([tone(5), silence(1), tone(5), silence(1), tone(2)])
+    found = list(stretches((samples[at : at + 999] for at in range(0, len(samples), 999)), 8.0, 4.0))
+    assert np.array_equal(np.concatenate([part for _, part in found]), samples)
+    assert [start for start, _ in found] == [0, pytest.approx(5.5, abs=0.5), pytest.approx(11.5, abs=0.5)]

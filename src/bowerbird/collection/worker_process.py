@@ -6,8 +6,9 @@ import os
 import pickle
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +22,7 @@ from bowerbird.readers.limits import TOO_DEEP
 
 CHUNK_ITEMS = 32
 CHUNK_SECONDS = 2.0
+BEAT_SECONDS = 1.0
 MAX_REASON = 300
 """Characters of a parser's complaint that are shown."""
 
@@ -35,15 +37,32 @@ def main() -> None:
         speech=settings.speech,
         speech_model=settings.speech_model,
     )
+
+    def answer(chunk: Chunk) -> None:
+        _die_after(0)  # the consumer may take its time
+        pickle.dump(chunk, answers, pickle.HIGHEST_PROTOCOL)
+        answers.flush()
+        _die_after(0 if chunk.last else 2 * settings.stall_seconds)
+
     with suppress(EOFError, BrokenPipeError):
         while True:
             job: Job = pickle.load(requests)
             _die_after(2 * settings.stall_seconds)
-            for chunk in read(job, options):
-                _die_after(0)  # the consumer may take its time
-                pickle.dump(chunk, answers, pickle.HIGHEST_PROTOCOL)
-                answers.flush()
-                _die_after(0 if chunk.last else 2 * settings.stall_seconds)
+            for chunk in read(job, replace(options, beat=_beat(job, answer))):
+                answer(chunk)
+
+
+def _beat(job: Job, answer: Callable[[Chunk], None]) -> Callable[[], None]:
+    """What a reader calls while it works without giving items: empty chunks tell that it does not hang."""
+    told = time.monotonic()
+
+    def beat() -> None:
+        nonlocal told
+        if time.monotonic() - told > BEAT_SECONDS:
+            answer(Chunk(job))
+            told = time.monotonic()
+
+    return beat
 
 
 def read(job: Job, options: ReadOptions) -> Iterator[Chunk]:

@@ -51,7 +51,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some items of a file, in order. The last chunk of a file says so, and why, if it failed."""
+    """Some items of a file, in order, or none as a sign of life. The last one says so, and why, if the file failed."""
 
     job: Job
     items: tuple[Item, ...] = ()

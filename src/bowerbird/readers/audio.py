@@ -31,7 +31,7 @@ def read_audio(file: SourceFile, options: ReadOptions) -> Iterator[Item]:
             raise ReadError("has no sound and no moving pictures; check the file")
         known = about(container)
         cover = _cover(container)
-        levels = loudness(sound(container))
+        levels = loudness(options.beating(sound(container)))
     if not len(levels):
         raise ReadError("holds no sound that can be decoded; get it again")
     seconds = len(levels) * FRAME / RATE
@@ -51,7 +51,8 @@ def heard(file: SourceFile, options: ReadOptions) -> list[Said]:
     """What is said, where the extra is installed and asked for."""
     if not (options.speech and speech_available(options.speech_model)):
         return []
-    return transcribe(file.path, options.speech_model)[0]
+    with opened(file.path, file.name) as container:
+        return transcribe(options.beating(sound(container)), options)
 
 
 def _segment(

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from bowerbird.items import Item, Kind, Locator, Part, item_id
+
+Thing = TypeVar("Thing")
 
 
 def estimate_tokens(text: str) -> int:
     """A rough token count without a tokenizer: 4 characters of ASCII, or 1.5 of other scripts."""
     ascii_chars = sum(1 for char in text if char < "\x80")
     return 1 + ascii_chars // 4 + int((len(text) - ascii_chars) / 1.5)
+
+
+def _unwatched() -> None:
+    """Nobody waits for a sign of life."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,14 @@ class ReadOptions:
     """Transcribe speech, where the extra is installed."""
     speech_model: str = ""
     """A name or folder for faster-whisper; empty takes the packaged one."""
+    beat: Callable[[], None] = _unwatched
+    """A sign of life, for readers that work for minutes before they can give an item; who is silent is ended."""
+
+    def beating(self, things: Iterable[Thing]) -> Iterator[Thing]:
+        """The same things, with a sign of life for each."""
+        for thing in things:
+            self.beat()
+            yield thing
 
 
 @dataclass

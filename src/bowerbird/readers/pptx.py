@@ -28,7 +28,7 @@ def read_pptx(file: SourceFile, options: ReadOptions) -> Iterator[Item]:
         deck = pptx.Presentation(file.path)
         about = deck.core_properties
         size = (deck.slide_width or 1, deck.slide_height or 1)
-        slides = [_blocks(slide, size, options.preview_side) for slide in deck.slides]
+        slides = [_blocks(slide, size, options.preview_side) for slide in options.beating(deck.slides)]
         notes = [_notes(slide) for slide in deck.slides]
     except Exception as error:  # python-pptx raises anything on broken packages
         raise ReadError("is no readable slide deck: its parts do not fit together; open and save it again") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,7 +54,7 @@ def find_shots(looks: Sequence[Look], end: float) -> list[Shot]:
         pieces = max(1, int(np.ceil((stop - start) / LONGEST)))
         bounds = np.linspace(start, stop, pieces + 1)
         for low, high in itertools.pairwise(bounds):
-            mine = [look for look in looks[first:last] if low <= look.seconds < high] or [looks[first]]
+            mine = looks[max(first, bisect_left(times, low)) : min(last, bisect_left(times, high))] or [looks[first]]
             shots.append(Shot(round(float(low), 3), round(float(high), 3), _poster(mine)))
     return shots
 

@@ -29,7 +29,7 @@ def read_video(file: SourceFile, options: ReadOptions) -> Iterator[Item]:
         silent = not container.streams.audio
         known = about(container)
         lines = subtitles.inside(container) if moving else []
-        looks = [_look(seconds, frame) for seconds, frame in pictures(container, PER_SECOND)]
+        looks = [_look(seconds, frame) for seconds, frame in options.beating(pictures(container, PER_SECOND))]
     if not moving:
         yield from read_audio(file, options)
         return
@@ -56,7 +56,7 @@ def posters(file: SourceFile, times: list[float], options: ReadOptions) -> Itera
     with opened(file.path, file.name) as container:
         waiting = sorted(times)
         last: Any = None
-        for seconds, frame in pictures(container, PER_SECOND):
+        for seconds, frame in options.beating(pictures(container, PER_SECOND)):
             last = frame
             while waiting and seconds >= waiting[0] - 1e-3:
                 waiting.pop(0)
