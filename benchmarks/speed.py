@@ -66,7 +66,7 @@ class Table:
 def adding() -> Table:
     """Items per second of the example files by kind, everything included, without OCR and speech."""
     rows = []
-    for kind in ("papers", "photos", "slides", "web", "tables", "video", "mail"):
+    for kind in ("papers", "photos", "slides", "web", "tables", "sounds", "video", "mail"):
         with tempfile.TemporaryDirectory() as folder:
             library = bb.open(f"{folder}/library")
             library.search("warm up")
