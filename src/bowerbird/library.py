@@ -36,7 +36,7 @@ class Library:
     ) -> AddReport:
         """Index files and folders; unchanged files are skipped, changed ones replaced.
 
-        prune: also forget files below the given folders that have vanished.
+        prune: also forget files below the given folders that have vanished, not those below one that cannot be read.
         One bad file never stops the run: the report lists failures with their reasons.
         """
         return self.collection.add(paths, prune=prune, jobs=jobs, progress=progress)

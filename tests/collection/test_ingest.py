@@ -113,3 +113,45 @@ def test_two_items_of_one_id_are_refused(library: bb.Library) -> None:
     assert library.collection.snapshot().ids.tolist() == ["id-1"]
     library.add_items([item("id-1", "cats"), item("id-2", "dogs")])
     assert sorted(library.collection.snapshot().ids) == ["id-1", "id-2"]
+
+
+def add_birds(library: bb.Library, root: Path) -> Path:
+    """A folder with two files, one of them in a folder below it."""
+    folder = root / "birds"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "owl.txt").write_text("Owls fly at night.")
+    (folder / "sub" / "kite.txt").write_text("Kites circle over the fields.")
+    assert len(library.add(folder).added) == 2
+    return folder
+
+
+def stored(library: bb.Library) -> list[str]:
+    return [Path(file.source).name for file in library.collection.files()]
+
+
+def test_prune_keeps_what_is_below_a_folder_that_is_away(library: bb.Library, tmp_path: Path) -> None:
+    folder = add_birds(library, tmp_path)
+    folder.rename(tmp_path / "unmounted")
+    report = library.add(folder, prune=True)
+    assert [failure.source for failure in report.failed] == [str(folder)]
+    assert report.removed == ()
+    (tmp_path / "unmounted").rename(folder)
+    (folder / "sub" / "kite.txt").unlink()
+    assert [Path(name).name for name in library.add(folder, prune=True).removed] == ["kite.txt"]
+    assert stored(library) == ["owl.txt"]
+
+
+def test_a_folder_that_cannot_be_read_is_reported_and_kept(
+    library: bb.Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that is too long for the system stands for missing permissions, which do not stop an administrator."""
+    monkeypatch.chdir(add_birds(library, tmp_path))
+    (tmp_path / "birds" / "gone.txt").write_text("Dodos are gone.")
+    library.add(".")
+    (tmp_path / "birds" / "gone.txt").unlink()
+    long = "/".join(["sub/.."] * 585)
+    report = library.add(long, prune=True)
+    assert {Path(failure.source).name for failure in report.failed} == {"owl.txt", "sub"}
+    assert all("cannot be read: File name too long" in failure.reason for failure in report.failed)
+    assert [Path(name).name for name in report.removed] == ["gone.txt"]
+    assert sorted(stored(library)) == ["kite.txt", "owl.txt"]

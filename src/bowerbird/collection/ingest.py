@@ -72,8 +72,9 @@ def walk(paths: Sequence[str | Path]) -> Iterator[Found | Failure]:
     """
     for given in paths:
         path = Path(given).expanduser()
-        if path.is_dir():
-            for root, folders, names in os.walk(path):
+        if os.path.isdir(path):
+            closed: list[OSError] = []
+            for root, folders, names in os.walk(path, onerror=closed.append):
                 if {"library.json", "manifests"} <= {*names, *folders}:
                     folders.clear()
                     continue
@@ -81,6 +82,7 @@ def walk(paths: Sequence[str | Path]) -> Iterator[Found | Failure]:
                 for name in sorted(names):
                     if not name.startswith("."):
                         yield _regular(Path(root, name))
+            yield from (_unread(Path(error.filename or path), error) for error in closed)
         else:
             yield _regular(path)
 
@@ -89,10 +91,14 @@ def _regular(path: Path) -> Found | Failure:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        return Failure(source_name(path), f"cannot be read: {error.strerror}; check the path and its permissions")
+        return _unread(path, error)
     if not stat.S_ISREG(mode):
         return Failure(source_name(path), "is not a regular file; add files and folders")
     return Found(str(path.resolve()), source_name(path))
+
+
+def _unread(path: Path, error: OSError) -> Failure:
+    return Failure(source_name(path), f"cannot be read: {error.strerror}; check the path and its permissions")
 
 
 @dataclass
@@ -146,13 +152,14 @@ class Ingest:
     def run(self, paths: Sequence[str | Path], prune: bool, jobs: int) -> AddReport:
         started = time.monotonic()
         files, unchanged, seen = self._choose(paths)
+        unread = [os.path.realpath(failure.source) for failure in self.failed]
         self._progress.found(len(files), unchanged)
         if files:
             with ReadPool(min(jobs, len(files)), self._settings) as pool:
                 for chunk in pool.read(file.job for file in files.values()):
                     self._take(chunk, files[chunk.job.path])
             self._commit()
-        removed = self._prune(paths, seen) if prune else ()
+        removed = self._prune(paths, seen, unread) if prune else ()
         self._store.tidy()
         seconds = time.monotonic() - started
         return AddReport(
@@ -299,13 +306,16 @@ class Ingest:
             self.skipped += file.skipped
             self._progress.done(file.job.source)
 
-    def _prune(self, paths: Sequence[str | Path], seen: set[str]) -> tuple[str, ...]:
-        """Forget files below the given paths that are no longer there."""
+    def _prune(self, paths: Sequence[str | Path], seen: set[str], unread: Sequence[str]) -> tuple[str, ...]:
+        """Forget files below the given paths that are no longer there.
+
+        Nothing is known about what lies below a folder that could not be read, on a disk that is not mounted perhaps.
+        """
         roots = [Path(path).expanduser().resolve() for path in paths]
         below = [
             row
             for row in self._store.files()
-            if row["path"] not in seen and any(Path(row["path"]).is_relative_to(root) for root in roots)
+            if row["path"] not in seen and _is_below(row["path"], roots) and not _is_below(row["path"], unread)
         ]
         if below:
             self._store.replace([row["path"] for row in below], None)
@@ -321,6 +331,10 @@ class Ingest:
     def _fail(self, failure: Failure) -> None:
         self.failed.append(failure)
         self._progress.failed(failure.source, failure.reason)
+
+
+def _is_below(path: str, folders: Iterable[str | Path]) -> bool:
+    return any(Path(path).is_relative_to(folder) for folder in folders)
 
 
 def _sharing_ids(store: Store) -> set[str]:
