@@ -15,8 +15,8 @@ from PIL import Image
 
 import bowerbird as bb
 from bowerbird.collection import Collection
-from bowerbird.collection.lock import holder, writer_lock
 from bowerbird.errors import CollectionError, EncoderMismatch, FilterError, LockedError
+from bowerbird.storage.lock import holder, writer_lock
 
 FIELDS = {"text": "e5"}
 

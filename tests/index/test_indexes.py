@@ -487,6 +487,82 @@ def test_a_killed_writer_leaves_whole_changes(name: str, tmp_path: Path) -> None
         index.remove(np.arange(1000, 1000 + last + 3))
 
 
+def test_two_handles_keep_what_the_other_changed(kind: Kind, tmp_path: Path) -> None:
+    _, model = filled(kind, tmp_path)
+    first, second = kind.index.open(tmp_path), kind.index.open(tmp_path)
+    for turn in range(12):  # merges in both, too
+        for place, index in enumerate((first, second)):
+            key = 500 + 2 * turn + place
+            index.add(np.array([key]), kind.rows(model.vectors, np.array([key - 300])))
+            model.row_of[key] = key - 300
+    assert second.remove(np.array([500, 522, 777])) == 2
+    first.add(np.array([502]), kind.rows(model.vectors, np.array([3])))
+    model.row_of = {key: row for key, row in model.row_of.items() if key not in (500, 522)} | {502: 3}
+    model.check(first, kind.draw(ASKED, 5), 30)
+    for index in (first, second):
+        index.wait()
+    again = kind.index.open(tmp_path)
+    model.check(again, kind.draw(ASKED, 5), 30)
+    assert again.verify() == []
+
+
+def test_a_handle_of_another_index_cannot_change_the_folder(tmp_path: Path) -> None:
+    old = DenseIndex.build(np.arange(5), whole_numbers(5, 0), folder=tmp_path)
+    DenseIndex.build(np.arange(3), whole_numbers(3, 0), folder=tmp_path, seed=1)
+    with pytest.raises(CollectionError, match="was built again since this index was opened; open it again"):
+        old.add(np.array([9]), whole_numbers(1, 0))
+    assert len(old) == 5
+    assert len(DenseIndex.open(tmp_path)) == 3
+
+
+RIVAL = """
+import sys
+import numpy as np
+from tests.index.test_indexes import KINDS
+kind, first = KINDS["dense"], int(sys.argv[2])
+index = kind.index.open(sys.argv[1])
+for key in range(first, first + 30):
+    index.add(np.array([key]), kind.draw(1, key))
+index.wait()
+"""
+
+
+def test_what_two_processes_add_is_all_there(tmp_path: Path) -> None:
+    DenseIndex.build(np.arange(5), whole_numbers(5, 0), folder=tmp_path)
+    rivals = [subprocess.Popen([sys.executable, "-c", RIVAL, str(tmp_path), str(first)]) for first in (100, 200)]
+    assert [rival.wait() for rival in rivals] == [0, 0]
+    again = DenseIndex.open(tmp_path)
+    assert set(again.keys.tolist()) == {*range(5), *range(100, 130), *range(200, 230)}
+    assert again.verify() == []
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from bowerbird.storage.lock import writer_lock
+with writer_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills a process as POSIX does")
+def test_a_change_waits_for_another_writer_until_it_is_killed(tmp_path: Path) -> None:
+    index = DenseIndex.build(np.arange(5), whole_numbers(5, 0), folder=tmp_path)
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    adding = threading.Thread(target=index.add, args=(np.array([7]), whole_numbers(1, 1)))
+    adding.start()
+    assert len(DenseIndex.open(tmp_path)) == 5  # opening and searching need no lock
+    adding.join(0.3)
+    assert adding.is_alive()
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    adding.join()
+    assert 7 in DenseIndex.open(tmp_path).keys
+
+
 def holds(model: Model, index: Any, rows: dict[int, int]) -> bool:
     """Whether the index has these rows of the model's vectors under these keys."""
     allowed = np.zeros(120, bool)

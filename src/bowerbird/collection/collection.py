@@ -15,7 +15,6 @@ from bowerbird.collection.fields import DEFAULT_FIELDS
 from bowerbird.collection.generations import Generations
 from bowerbird.collection.identity import chosen, opened, require_known, require_same, to_json
 from bowerbird.collection.ingest import AddReport, Failure, Ingest
-from bowerbird.collection.lock import writer_lock
 from bowerbird.collection.progress import Progress, Silent
 from bowerbird.collection.reembed import Advance, Reembedding, ReembedReport
 from bowerbird.collection.snapshot import Snapshot
@@ -26,6 +25,7 @@ from bowerbird.errors import BowerbirdError, CollectionError
 from bowerbird.items import Item
 from bowerbird.storage.checked import DamagedFile
 from bowerbird.storage.files import write_atomically
+from bowerbird.storage.lock import writer_lock
 
 if TYPE_CHECKING:
     from bowerbird.collection.identity import FieldEncoder

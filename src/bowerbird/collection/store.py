@@ -46,7 +46,7 @@ class Commit:
 
 
 class Store:
-    """items.lance in a collection's folder. One writer at a time (see lock.py), any number of readers."""
+    """items.lance in a collection's folder. One writer at a time (see storage/lock.py), any number of readers."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

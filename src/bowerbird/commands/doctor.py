@@ -81,7 +81,7 @@ def doctor(
 
 
 def _of_library(path: Path, verify: bool, repair: bool) -> dict[str, Any]:
-    from bowerbird.collection.lock import holder
+    from bowerbird.storage.lock import holder
 
     collection = open_library(path).collection
     counts = collection.stats()

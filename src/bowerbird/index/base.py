@@ -58,7 +58,8 @@ class IndexStats:
 class Index(Protocol[Vectors]):
     """Keys are whole numbers from 0 that the caller chooses; adding a key that is there replaces it.
 
-    Many threads may search while one changes. Other processes that have opened the folder see what they opened.
+    Many threads may search while one changes. Other handles and processes that have opened the folder see what they
+    opened until they change something themselves, one at a time, which begins with what the others have changed.
     """
 
     @classmethod

@@ -5,7 +5,10 @@ A search runs on the segments that there were when it began. Small segments are 
 are many of about one size (as in LSM trees), so that n additions leave O(log n) segments and copy a vector O(log n)
 times.
 
+Any number of handles may have a folder open. A change takes its writer's lock and begins with what others have changed.
+
     manifest.json   kind and head of the index, the files of every segment, a version that is the caller's
+    writer.lock     held while a handle changes the folder
     *.pack          the arrays of a segment; or `alive`, one bit per row of a segment (storage/packs.py)
 """
 
@@ -13,8 +16,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -26,6 +29,7 @@ from numpy.typing import NDArray
 from bowerbird.errors import CollectionError
 from bowerbird.index.base import Keys, Mask
 from bowerbird.storage.files import write_atomically
+from bowerbird.storage.lock import writer_lock
 from bowerbird.storage.packs import Pack, write_pack
 
 MANIFEST = "manifest.json"
@@ -119,8 +123,15 @@ class Manifest:
         return manifest
 
     def write(self, folder: Path) -> None:
-        whole = {"format": FORMAT, **asdict(self)}
-        write_atomically(folder / MANIFEST, json.dumps({**whole, "digest": _digest(whole)}).encode())
+        write_atomically(folder / MANIFEST, json.dumps({**self._whole, "digest": self.digest}).encode())
+
+    @property
+    def digest(self) -> str:
+        return _digest(self._whole)
+
+    @property
+    def _whole(self) -> dict[str, Any]:
+        return {"format": FORMAT, **asdict(self)}
 
 
 def opened(folder: Path, kind: str, make: Callable[[Manifest], Made]) -> Made:
@@ -210,8 +221,11 @@ class Segments(Generic[S]):
         return kept
 
     def update(self, gone: Keys, fresh: Sequence[Arrays], version: int | None = None) -> int:
-        """Take keys out and put segments in, as one durable change. How many keys were taken out."""
-        with self._changing:
+        """Take keys out and put segments in, as one durable change. How many keys were taken out.
+
+        Raises CollectionError if the folder holds another index by now, LockedError if somebody keeps it locked.
+        """
+        with self._writing():
             left = [one.without(gone) for one in self.held]
             taken = len(self) - sum(map(len, left))
             new = [self.kept(arrays) for arrays in fresh if len(arrays["keys"])]
@@ -226,14 +240,15 @@ class Segments(Generic[S]):
         Raises CollectionError if one of them is damaged: joined, it would get a digest that fits its wrong bytes.
         """
         with self._merging:
-            chosen = to_merge(self.held)
+            with self._writing():
+                chosen = to_merge(self.held)
             if not chosen:
                 return False
             for one in chosen:
                 if one.name and self.folder is not None:
                     Pack(self.folder / one.name).verify()
             merged = self.kept(self._join([(one.segment, one.left) for one in chosen]))
-            with self._changing:  # what was taken out meanwhile is taken out of the merged segment, too
+            with self._writing():  # what was taken out meanwhile is taken out of the merged segment, too
                 same = {id(one.segment) for one in chosen}
                 now = [one for one in self.held if id(one.segment) in same]
                 others = [one for one in self.held if id(one.segment) not in same]
@@ -251,7 +266,7 @@ class Segments(Generic[S]):
 
     def create(self, first: Sequence[Held[S]], version: int = 0, head: Mapping[str, Any] | None = None) -> None:
         """Begin anew with these segments; whatever index the folder held is gone when this returns."""
-        with self._changing:
+        with self._writing(anew=True):
             self._manifest = self._manifest if head is None else replace(self._manifest, head=head)
             self._commit([one for one in first if len(one)], version)
             self._tidy()
@@ -260,8 +275,10 @@ class Segments(Generic[S]):
         """Write a copy to a folder, with another head if one is given."""
         folder.mkdir(parents=True, exist_ok=True)
         held, manifest = self.held, self._manifest if head is None else replace(self._manifest, head=head)
-        written = [_masked(folder, replace(one, name=write_pack(folder, one.segment.arrays), mask="")) for one in held]
-        replace(manifest, segments=tuple((one.name, one.mask) for one in written)).write(folder)
+        with writer_lock(folder):
+            named = [replace(one, name=write_pack(folder, one.segment.arrays), mask="") for one in held]
+            written = [_masked(folder, one) for one in named]
+            replace(manifest, segments=tuple((one.name, one.mask) for one in written)).write(folder)
 
     def verify(self) -> list[str]:
         """Names of the files whose bytes are not those that were written."""
@@ -272,6 +289,28 @@ class Segments(Generic[S]):
             except CollectionError:
                 damaged.append(name)
         return damaged
+
+    @contextmanager
+    def _writing(self, *, anew: bool = False) -> Iterator[None]:
+        """Alone with the folder, as others have left it; anew: whatever there is."""
+        with self._changing:
+            if self.folder is None:
+                yield
+                return
+            with writer_lock(self.folder):
+                if not anew:
+                    self._catch_up(Manifest.read(self.folder, self._manifest.kind))
+                yield
+
+    def _catch_up(self, newest: Manifest) -> None:
+        """Hold what the folder has now; segments that are as they were stay mapped."""
+        if newest.digest == self._manifest.digest:
+            return
+        if newest.head != self._manifest.head:
+            raise CollectionError(f"{self.folder} was built again since this index was opened; open it again")
+        known = {(one.name, one.mask): one for one in self.held}
+        self.held = tuple(known.get(files) or self._mapped(*files) for files in newest.segments)
+        self._manifest = newest
 
     def _tidy(self) -> None:
         """Delete files that crashes left. Searches keep what they have mapped (POSIX)."""
@@ -300,6 +339,9 @@ class Segments(Generic[S]):
         if self.folder is not None:
             after = tuple(_masked(self.folder, one) for one in held)
             manifest = replace(manifest, segments=tuple((one.name, one.mask) for one in after))
+            for name in sorted(self._names(after)):
+                if not (self.folder / name).exists():
+                    raise CollectionError(f"{self.folder / name} was deleted by another writer; try again")
             manifest.write(self.folder)
         self._manifest, self.held = manifest, after
         if self.folder is not None and not self._merging.locked():  # otherwise the merge tidies up
@@ -313,7 +355,7 @@ class Segments(Generic[S]):
                 self._worker.start()
 
     def _merge_all(self) -> None:
-        with suppress(OSError, CollectionError):  # a full disk, a damaged file: segments stay as they are
+        with suppress(OSError, CollectionError):  # a full disk, damage, another writer: segments stay as they are
             while self.merge():
                 pass
 
