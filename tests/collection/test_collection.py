@@ -156,6 +156,16 @@ def test_a_flipped_bit_in_the_table_is_named_and_repaired(library: bb.Library, t
     assert len(library.collection.verify(repair=True).repaired) == 3
 
 
+def test_a_text_with_a_wrong_letter_is_never_shown(library: bb.Library, tmp_path: Path) -> None:
+    library.search("salmon")  # the index is made, and does not notice
+    data = tmp_path / "library" / "items.lance" / "data"
+    for path in data.glob("*.lance"):
+        path.write_bytes(path.read_bytes().replace(b"Salmon swim", b"Salmon swam"))
+    with pytest.raises(CollectionError, match=r"data/.*\.lance is damaged.*birds\.md.*--repair"):
+        bb.open(tmp_path / "library").search("salmon")
+    assert bb.open(tmp_path / "library").search("Brücke", 1).hits
+
+
 def test_a_damaged_index_is_rebuilt(library: bb.Library, tmp_path: Path) -> None:
     first = library.search("salmon").hits[0].item.id
     for path in (tmp_path / "library" / "index").iterdir():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bowerbird.collection.batch import encoded_arrays, picture_arrays, word_arrays
 from bowerbird.collection.fields import field_input
 from bowerbird.collection.progress import Progress
+from bowerbird.collection.row_checks import check_arrays
 from bowerbird.collection.schema import FileInfo, schema, to_row
 from bowerbird.collection.store import Store
 from bowerbird.collection.workers import Chunk, Job, ReadPool, Settings
@@ -280,9 +281,11 @@ class Ingest:
         arrays |= picture_arrays([thumbnail(item) for item in items])
         for name, encoder in self._encoders.items():
             arrays |= encoded_arrays(name, encoder, [field_input(item, encoder.inputs) for item in items])
-        pack = write_pack(self._store.folder / "packs", arrays)
-        for slot, (waiting, language) in enumerate(zip(batch, languages, strict=True)):
-            waiting.file.rows.append({**to_row(waiting.item, waiting.file.info, language, slot), "pack": pack})
+        placed = enumerate(zip(batch, languages, strict=True))
+        rows = [to_row(waiting.item, waiting.file.info, language, slot) for slot, (waiting, language) in placed]
+        pack = write_pack(self._store.folder / "packs", arrays | check_arrays(rows))
+        for waiting, row in zip(batch, rows, strict=True):
+            waiting.file.rows.append({**row, "pack": pack})
             waiting.file.waiting -= 1
         for file in {id(waiting.file): waiting.file for waiting in batch}.values():
             self._progress.read(file.job.source, sum(1 for waiting in batch if waiting.file is file))

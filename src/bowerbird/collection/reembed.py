@@ -21,6 +21,7 @@ from bowerbird.collection.batch import encoded_arrays, field_arrays, picture_arr
 from bowerbird.collection.fields import PICTURED, field_input
 from bowerbird.collection.identity import FieldEncoder
 from bowerbird.collection.ingest import PACK_ITEMS
+from bowerbird.collection.row_checks import check_arrays
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.collection.store import Store
 from bowerbird.collection.workers import Job, ReadPool, Settings
@@ -128,6 +129,7 @@ class Reembedding:
             else:
                 slots, embedding = self._snapshot.stored(field, rows)
                 arrays |= field_arrays(field, slots, embedding) if slots else {}
+        arrays |= check_arrays(self._snapshot.records(rows))
         pack = write_pack(self._store.folder / "packs", arrays)
         self._slots[rows] = np.arange(len(rows))
         for row in rows:

@@ -17,6 +17,7 @@ from bowerbird.collection.filters import columns_of, evaluate, parse
 from bowerbird.collection.generations import Generations
 from bowerbird.collection.identity import Fields, opened
 from bowerbird.collection.open_packs import OpenPack, TokenSample
+from bowerbird.collection.row_checks import fits
 from bowerbird.collection.schema import FileInfo, from_row
 from bowerbird.embeddings import Dense, Embedding, MultiVector
 from bowerbird.errors import CollectionError
@@ -278,9 +279,28 @@ class Snapshot:
         return Blocks.of(values, scales.astype(np.float16)), offsets
 
     def items(self, rows: Rows) -> list[Item]:
-        """Whole items, their pictures as thumbnails."""
-        found = self._dataset.take(rows.tolist()).to_pylist() if len(rows) else []
+        """Whole items, their pictures as thumbnails. Raises CollectionError if one is not as it was stored."""
+        found = self.records(rows)
         return [from_row(row, self.thumbnail(int(number))) for row, number in zip(found, rows, strict=True)]
+
+    def records(self, rows: Rows) -> list[dict[str, Any]]:
+        """Rows of the table as they were stored. Raises CollectionError for one that is damaged."""
+        found: list[dict[str, Any]] = self._dataset.take(rows.tolist()).to_pylist() if len(rows) else []
+        for number, row in zip(rows.tolist(), found, strict=True):
+            if not fits(row, self._pack(row["pack"]).pack):
+                raise CollectionError(
+                    f"{self._data_file(number)} is damaged: an item of {row['source']} is not as it was stored; "
+                    "run 'bowerbird doctor --verify --repair'"
+                )
+        return found
+
+    def _data_file(self, row: int) -> str:
+        """The file of the table that holds a row."""
+        for fragment in self._dataset.get_fragments():
+            if row < fragment.metadata.num_rows:
+                return f"items.lance/data/{fragment.metadata.files[0].path}"
+            row -= fragment.metadata.num_rows
+        return "items.lance"
 
     def files(self, rows: Rows) -> list[FileInfo]:
         """The file that each row came from."""

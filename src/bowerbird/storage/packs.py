@@ -11,6 +11,7 @@ An item's row in the collection names its pack and its slot (the item's number i
     F.tokens   uint8  blocks of 16 tokens (index/kernels/blocks.py), F.scales float16 per token,
                F.offsets int64 m + 1, F.crc uint32 m
     lexical.terms uint64, lexical.counts uint16, lexical.offsets int64   (one set per slot)
+    rows.crc uint32                                                      (one per slot, of its row in the table)
     thumbs.bytes uint8, thumbs.offsets int64, thumbs.crc uint32          (one picture per slot, may be empty)
 
 Tokens and pictures are read in small pieces, so they carry a CRC-32 per piece besides the digest of the whole.
