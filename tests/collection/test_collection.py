@@ -153,7 +153,11 @@ def test_a_flipped_bit_in_the_table_is_named_and_repaired(library: bb.Library, t
     flip(data, 0.2)
     report = library.collection.verify()
     assert any(data.name in problem for problem in report.problems)
-    assert len(library.collection.verify(repair=True).repaired) == 3
+    repaired = library.collection.verify(repair=True)
+    assert any(data.name in name for name in repaired.repaired)
+    assert not repaired.lost
+    assert not library.collection.verify().problems
+    assert len(sources(library)) == 3
 
 
 def test_a_text_with_a_wrong_letter_is_never_shown(library: bb.Library, tmp_path: Path) -> None:

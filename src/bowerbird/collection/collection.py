@@ -19,7 +19,7 @@ from bowerbird.collection.progress import Progress, Silent
 from bowerbird.collection.reembed import Advance, Reembedding, ReembedReport
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.collection.store import Store
-from bowerbird.collection.verify import VerifyReport, damaged_sources
+from bowerbird.collection.verify import VerifyReport, find_damage
 from bowerbird.collection.workers import Settings
 from bowerbird.errors import BowerbirdError, CollectionError
 from bowerbird.items import Item
@@ -139,13 +139,28 @@ class Collection:
         """
         self._require_writable()
         with writer_lock(self.folder):
-            run = Ingest(self._store, self._encoders(), settings or Settings(self.text_encoder), progress or Silent())
-            try:
-                report = run.run(paths, prune, jobs or min(2, os.cpu_count() or 1))
-            finally:
-                self._remember_failures(run)
+            report = self._add(paths, prune, jobs, settings, progress)
         self._renew()
         return report
+
+    def _add(
+        self,
+        paths: Sequence[str | Path],
+        prune: bool = False,
+        jobs: int | None = None,
+        settings: Settings | None = None,
+        progress: Progress | None = None,
+        *,
+        again: bool = False,
+    ) -> AddReport:
+        """`add` under the lock. again: files that are unchanged too."""
+        run = Ingest(self._store, self._encoders(), settings or Settings(self.text_encoder), progress or Silent())
+        if again:
+            run.read_again(map(str, paths))
+        try:
+            return run.run(paths, prune, jobs or min(2, os.cpu_count() or 1))
+        finally:
+            self._remember_failures(run)
 
     def add_items(self, items: Iterable[Item]) -> AddReport:
         """Store items that a program made, in one commit. Items of a source replace those stored for it before.
@@ -287,26 +302,42 @@ class Collection:
         return Snapshot(self.folder, dataset, self._store.fields(dataset), self._generations)
 
     def verify(self, *, repair: bool = False) -> VerifyReport:
-        """Check every checksum. With `repair`, files that lost something are taken out and added again.
+        """Check every checksum. With `repair`, files that lost something are read again from their sources.
 
-        Index files are made again by themselves when they are searched; `repair` does it at once.
+        Nothing is taken out of which a whole row is left: what cannot be read again is named in `lost`. Index files
+        are made again by themselves when they are searched; `repair` does it at once.
         """
-        damage, indexes = damaged_sources(self._store), self._generations.verify()
-        names = tuple(path.relative_to(self.folder).as_posix() for path in indexes)
-        problems = (*damage.problems, *(f"{name} is damaged; it is made again when it is needed" for name in names))
-        if not repair or not problems:
-            return VerifyReport(problems, damage.paths)
-        self._require_writable()
-        for path in indexes:
-            self._generations.forget(DamagedFile(path, "is damaged"))
-        added: tuple[str, ...] = ()
-        if damage.paths:
+        if repair:
+            self._require_writable()
             with writer_lock(self.folder):
-                self._store.replace(damage.paths, None)
-            report = self.add(damage.paths)
-            added = (*report.added, *report.replaced)
-        self._renew()
-        return VerifyReport(problems, damage.paths, (*added, *names))
+                report = self._repaired()
+            self._renew()
+            return report
+        damage, indexes = find_damage(self._store), self._damaged_indexes()
+        problems = (*damage.problems, *(f"{name} is damaged; it is made again when it is needed" for name in indexes))
+        return VerifyReport(problems, tuple(sorted(damage.paths)))
+
+    def _damaged_indexes(self) -> dict[str, Path]:
+        return {path.relative_to(self.folder).as_posix(): path for path in self._generations.verify()}
+
+    def _repaired(self) -> VerifyReport:
+        """Repair what is damaged; holds the lock."""
+        damage, indexes = find_damage(self._store), self._damaged_indexes()
+        for path in indexes.values():
+            self._generations.forget(DamagedFile(path, "is damaged"))
+        if damage.fragments:
+            self._store.rewrite(damage.fragments)
+        sources = damage.sources()
+        report = self._add(sources, again=True)
+        moved = [path.relative_to(self.folder).as_posix() for path in self._store.put_aside(damage.files)]
+        if gone := damage.missing.difference(sources):
+            self._store.forget(gone)
+        lost = [*damage.lost(), *(f"{one.source}: {one.reason}" for one in report.failed)]
+        lost += [f"{path} is still damaged; restore it from a copy" for path in self._store.damaged_files()]
+        problems = (*damage.problems, *(f"{name} is damaged" for name in indexes))
+        return VerifyReport(
+            problems, tuple(sorted(damage.paths)), (*report.added, *report.replaced, *moved, *indexes), tuple(lost)
+        )
 
     def export(self, folder: str | Path) -> int:
         """Write all items as items.jsonl with their pictures beside it. How many items."""

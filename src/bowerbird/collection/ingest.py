@@ -150,6 +150,10 @@ class Ingest:
         self.skipped: list[Failure] = []
         self.items = 0
 
+    def read_again(self, paths: Iterable[str]) -> None:
+        """Take stored files as changed, whatever their content."""
+        self._known |= {path: "" for path in paths if path in self._known}
+
     def run(self, paths: Sequence[str | Path], prune: bool, jobs: int) -> AddReport:
         started = time.monotonic()
         files, unchanged, seen = self._choose(paths)

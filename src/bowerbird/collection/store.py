@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -43,6 +43,9 @@ class Commit:
     version: int
     files: dict[str, str] = field(default_factory=dict)
     """Path below the table's folder → digest, of the files that are new with this version."""
+    added: list[str] | None = None
+    """Paths of the sources that were stored, so that what a damaged table held can be named; None if not noted."""
+    removed: list[str] = field(default_factory=list)
 
 
 class Store:
@@ -65,7 +68,7 @@ class Store:
             data_storage_version="2.2",
             enable_stable_row_ids=True,
         )
-        self._acknowledge(set())
+        self._acknowledge(set(), ())
 
     def dataset(self, version: int | None = None) -> Any:
         """The Lance dataset, newest version by default. Heals a damaged newest manifest; raises CollectionError."""
@@ -112,7 +115,24 @@ class Store:
             removed_fragment_ids=emptied, updated_fragments=changed, new_fragments=list(new), fields_modified=[]
         )
         lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
-        return self._acknowledge(before)
+        return self._acknowledge(before, set(rows["path"].to_pylist()) if rows is not None else (), gone)
+
+    def rewrite(self, fragments: Mapping[int, pa.Table]) -> None:
+        """Put other rows in the place of some fragments, in one commit."""
+        import lance
+
+        dataset, before = self.dataset(), _files_below(self.table)
+        new = [
+            one
+            for rows in fragments.values()
+            if rows.num_rows
+            for one in lance.fragment.write_fragments(rows, str(self.table), schema=schema())
+        ]
+        operation = lance.LanceOperation.Update(
+            removed_fragment_ids=list(fragments), updated_fragments=[], new_fragments=new, fields_modified=[]
+        )
+        lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
+        self._acknowledge(before, ())
 
     def move(self, packs: Sequence[str], slots: NDArray[np.int32], fields: Mapping[str, FieldEncoder]) -> int:
         """Give rows, in order, other packs and slots, and fields other encoders, in one commit. The new version."""
@@ -125,7 +145,7 @@ class Store:
         new = lance.fragment.write_fragments(moved, str(self.table), schema=schema()) if packs else []
         operation = lance.LanceOperation.Overwrite(schema().with_metadata(to_metadata(fields)), new)
         lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
-        return self._acknowledge(before)
+        return self._acknowledge(before, ())
 
     def tidy(self, grace: timedelta = GRACE) -> None:
         """Join many small fragments; drop versions that no reader can still use, and packs that only they name."""
@@ -133,7 +153,7 @@ class Store:
         before = _files_below(self.table)
         if len(dataset.get_fragments()) > MANY_FRAGMENTS:
             dataset.optimize.compact_files(target_rows_per_fragment=1_000_000)
-            self._acknowledge(before)
+            self._acknowledge(before, ())
         dataset = self.dataset()
         replaced_at = [version["timestamp"] for version in dataset.versions()[1:]]
         young = sum(moment > datetime.now() - grace for moment in replaced_at)
@@ -154,7 +174,7 @@ class Store:
     def damaged_files(self) -> list[Path]:
         """Files of the table whose bytes are not those that were committed. Files that are cleaned up are left out."""
         digests = {name: digest for commit in self.commits() for name, digest in commit.files.items()}
-        needed = {path.name for fragment in self.dataset().get_fragments() for path in _data_files(fragment)}
+        needed = {Path(path).name for fragment in self.dataset().get_fragments() for path in data_files(fragment)}
         damaged = []
         for name, digest in digests.items():
             path = self.table / name
@@ -162,7 +182,34 @@ class Store:
                 damaged.append(path)
         return damaged
 
-    def _acknowledge(self, before: set[Path]) -> int:
+    def known_paths(self) -> set[str] | None:
+        """The sources that are stored, by the log; None if it does not say, or not of the newest version."""
+        commits, paths = self.commits(), set[str]()
+        if not commits or commits[-1].version != int(self.dataset().version):
+            return None
+        for commit in commits:
+            if commit.added is None:
+                return None
+            paths = paths.difference(commit.removed).union(commit.added)
+        return paths
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Note that nothing of some sources is left, nor can be."""
+        self._note(Commit(int(self.dataset().version), {}, [], sorted(paths)))
+
+    def put_aside(self, damaged: Iterable[Path]) -> list[Path]:
+        """Move damaged files of the table that no row needs any more to a folder of their own. Those moved."""
+        dataset = self.dataset()
+        needed = {Path(path).name for one in dataset.get_fragments() for path in data_files(one)}
+        needed |= {_manifest(self.table, int(dataset.version)).name}
+        moved = [path for path in damaged if path.name not in needed and path.exists()]
+        aside = self.folder / "damaged"
+        for path in moved:
+            aside.mkdir(exist_ok=True)
+            path.rename(aside / path.name)
+        return moved
+
+    def _acknowledge(self, before: set[Path], added: Iterable[str], removed: Iterable[str] = ()) -> int:
         """Make a commit durable: sync its files and folders, then note their digests."""
         version = int(self.dataset().version)
         new = sorted(_files_below(self.table) - before)
@@ -174,15 +221,19 @@ class Store:
         shutil.copyfile(manifest, self._manifests / manifest.name)
         sync_file(self._manifests / manifest.name)
         sync_folder(self._manifests)
-        line = Commit(version, {path.relative_to(self.table).as_posix(): digest_file(path) for path in new})
-        with self._log.open("a", encoding="utf8") as log:
-            log.write(json.dumps(line.__dict__) + "\n")
-            log.flush()
-            os.fsync(log.fileno())
+        digests = {path.relative_to(self.table).as_posix(): digest_file(path) for path in new}
+        self._note(Commit(version, digests, sorted(added), sorted(removed)))
         kept = sorted(self._manifests.iterdir(), key=_version_of_manifest)
         for old in kept[:-KEPT_MANIFESTS]:
             old.unlink()
         return version
+
+    def _note(self, line: Commit) -> None:
+        """Write a line of the log through to the disk."""
+        with self._log.open("a", encoding="utf8") as log:
+            log.write(json.dumps(line.__dict__) + "\n")
+            log.flush()
+            os.fsync(log.fileno())
 
     def _heal(self, error: Exception) -> None:
         """Put damaged manifests aside, newest first, and bring back the acknowledged ones from their copies."""
@@ -233,8 +284,9 @@ def _files_below(folder: Path) -> set[Path]:
     return {Path(root) / name for root, _, names in os.walk(folder) for name in names if not name.endswith(".json")}
 
 
-def _data_files(fragment: Any) -> list[Path]:
-    return [Path(file.path) for file in fragment.data_files()]
+def data_files(fragment: Any) -> list[str]:
+    """Names of the files that hold a fragment's rows; reads none of them."""
+    return [file.path for file in fragment.metadata.files]
 
 
 def _version_of_manifest(path: Path) -> int:

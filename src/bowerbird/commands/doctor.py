@@ -63,6 +63,7 @@ def doctor(
         "advice": [],
         "problems": [],
         "repaired": [],
+        "lost": [],
     }
     if (library / "library.json").exists():
         report |= _of_library(library, verify, repair)
@@ -76,7 +77,7 @@ def doctor(
         from bowerbird.show.terminal import print_doctor
 
         print_doctor(report)
-    if report["problems"] and not report["repaired"]:
+    if report["lost"] or (report["problems"] and not repair):
         raise typer.Exit(1)
 
 
@@ -101,6 +102,7 @@ def _of_library(path: Path, verify: bool, repair: bool) -> dict[str, Any]:
         "advice": advice,
         "problems": list(checked.problems) if checked else [],
         "repaired": list(checked.repaired) if checked else [],
+        "lost": list(checked.lost) if checked else [],
         "verified": verify,
     }
 

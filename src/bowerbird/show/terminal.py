@@ -162,6 +162,8 @@ def print_doctor(report: Mapping[str, Any]) -> None:
         console.print(Text(f"problem: {_printable(line)}", "bold red"), soft_wrap=True)
     for line in report["repaired"]:
         console.print(Text(f"repaired: {_printable(line)}", "green"), soft_wrap=True)
+    for line in report["lost"]:
+        console.print(Text(f"lost: {_printable(line)}", "bold red"), soft_wrap=True)
     if report.get("verified") and not report["problems"]:
         console.print(Text("every checksum is right", "green"))
 
