@@ -300,6 +300,19 @@ def test_export(library: bb.Library, tmp_path: Path) -> None:
     assert {line["kind"] for line in lines} == {"document", "passage", "table"}
 
 
+def test_ids_that_could_be_paths_are_exported_below_the_folder(tmp_path: Path) -> None:
+    library = bb.open(tmp_path / "library", fields=FIELDS)
+    picture = bb.Image.from_pil(Image.new("RGB", (9, 9)))
+    ids = ["../../escape", "a/b", "plain-1"]
+    library.add_items(bb.Item(name, "image", (picture,), bb.Locator(name)) for name in ids)
+    library.collection.export(tmp_path / "out" / "here")
+    lines = [json.loads(line) for line in (tmp_path / "out" / "here" / "items.jsonl").read_text("utf8").splitlines()]
+    files = {line["id"]: tmp_path / "out" / "here" / line["picture"] for line in lines}
+    assert files["plain-1"].name == "plain-1.webp"
+    assert all(path.is_file() and ".." not in path.parts for path in files.values())
+    assert sorted(files.values()) == sorted(tmp_path.rglob("*.webp"))
+
+
 @pytest.mark.parametrize(
     ("made", "message"),
     [

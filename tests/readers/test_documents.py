@@ -256,6 +256,21 @@ def test_archives_by_member(tmp_path: Path) -> None:
     assert {item.locator.member for item in items(tmp_path / "a.tar.gz")} >= {None, "kept.zip!/one.txt"}
 
 
+def test_members_say_why_they_cannot_be_unpacked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("good", "damaged", "secret"):
+            archive.writestr(f"{name}.txt", f"words of the {name} one")
+    content = (tmp_path / "a.zip").read_bytes().replace(b"words of the damaged", b"words of one damaged")
+    at = content.rindex(b"PK\x01\x02")  # the last entry of the directory; its flags are 8 bytes on
+    content = content[: at + 8] + b"\x01" + content[at + 9 :]
+    (tmp_path / "a.zip").write_bytes(content)
+    found = items(tmp_path / "a.zip")
+    assert [item.text for item in found if item.kind == "passage"] == ["words of the good one"]
+    skipped = {item.locator.member: item.metadata["skipped"] for item in found if "skipped" in item.metadata}
+    assert "Bad CRC-32" in skipped["damaged.txt"]
+    assert "is encrypted" in skipped["secret.txt"]
+
+
 def test_bombs_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros.txt", b"\0" * (60 << 20))

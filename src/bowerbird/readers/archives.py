@@ -7,6 +7,7 @@ import gzip
 import lzma
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, cast
@@ -42,13 +43,13 @@ def _zip_members(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> It
         if member.filename.rsplit("/", 1)[-1].startswith(".") or member.filename.startswith("__MACOSX/"):
             continue
         if member.flag_bits & 1:
-            yield member.filename, b""  # encrypted: told as empty
+            yield member.filename, ReadError("is encrypted; unpack it and add what it holds")
             continue
         try:
             with archive.open(member) as stream:
                 yield member.filename, bounded(stream, member.file_size)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError):
-            yield member.filename, b""
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+            yield member.filename, ReadError(f"cannot be unpacked ({error}); get the archive again")
 
 
 def read_tar(file: SourceFile, options: ReadOptions) -> Iterator[Item]:

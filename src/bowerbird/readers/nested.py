@@ -13,8 +13,8 @@ from bowerbird.items import Item
 from bowerbird.readers.base import ReadOptions, SourceFile
 from bowerbird.readers.limits import MAX_DEPTH, TOO_DEEP
 
-Member = tuple[str, bytes]
-"""Name inside, and content."""
+Member = tuple[str, bytes | ReadError]
+"""Name inside, and content or why there is none."""
 
 
 def read_members(file: SourceFile, root: Item, members: Iterable[Member], options: ReadOptions) -> Iterator[Item]:
@@ -30,6 +30,8 @@ def read_members(file: SourceFile, root: Item, members: Iterable[Member], option
             # the name inside never becomes a path: only its ending is kept, for kinds of plain text
             path = Path(folder, f"{number}{PurePosixPath(name).suffix[:12]}")
             try:
+                if isinstance(content, ReadError):
+                    raise content
                 path.write_bytes(content)
                 media_type = detect(str(path))
                 if depth > MAX_DEPTH:
