@@ -182,6 +182,19 @@ def test_opens_as_it_was_closed(kind: Kind, tmp_path: Path) -> None:
         assert len(again) == len(model.row_of) + 1
 
 
+def test_an_index_of_another_version_or_size_is_not_opened(kind: Kind, tmp_path: Path) -> None:
+    index = kind.index.build(np.arange(5), kind.draw(5, 0), folder=tmp_path, version=7)
+    index.update(np.arange(5, 9), kind.draw(4, 1), version=8)
+    assert len(kind.index.open(tmp_path, version=8, count=9)) == 9
+    for asked, message in (
+        ({"version": 7}, "has an index with version 8, not 7; build it again"),
+        ({"count": 10}, "has an index with key count 9, not 10"),
+        ({"version": 0, "count": 9}, "version 8, not 0"),
+    ):
+        with pytest.raises(CollectionError, match=message):
+            kind.index.open(tmp_path, **asked)
+
+
 def test_the_same_input_gives_the_same_files(kind: Kind, tmp_path: Path) -> None:
     names = []
     for home in ("one", "two"):

@@ -70,8 +70,12 @@ class Index(Protocol[Vectors]):
         """
 
     @classmethod
-    def open(cls, folder: str | Path) -> Self:
-        """Map what was built in or saved to a folder. Raises CollectionError if it is missing or damaged."""
+    def open(cls, folder: str | Path, *, version: int | None = None, count: int | None = None) -> Self:
+        """Map what was built in or saved to a folder.
+
+        version, count: what it must have, if given: the version that its last change was given, and how many keys.
+        Raises CollectionError if it is missing, damaged or another.
+        """
 
     def save(self, folder: str | Path) -> None:
         """Write a copy to a folder."""

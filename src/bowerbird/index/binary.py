@@ -51,10 +51,14 @@ class BinaryIndex(SegmentedIndex[BinarySegment]):
         return index
 
     @classmethod
-    def open(cls, folder: str | Path) -> BinaryIndex:
-        """Map an index that is in a folder. Raises CollectionError if it is missing or damaged."""
+    def open(cls, folder: str | Path, *, version: int | None = None, count: int | None = None) -> BinaryIndex:
+        """Map an index that is in a folder.
+
+        version, count: what it must have, if given: the version that its last change was given, and how many keys.
+        Raises CollectionError if it is missing, damaged or another.
+        """
         home = Path(folder)
-        return opened(home, KIND, lambda manifest: cls(manifest, home))
+        return opened(home, KIND, lambda manifest: cls(manifest, home), version, count)
 
     def add(self, keys: Keys, vectors: Binary) -> None:
         """Add codes, or replace those with the same keys. They are durable and found when this returns."""

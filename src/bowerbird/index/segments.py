@@ -57,7 +57,7 @@ class Segment(Protocol):
 
 
 S = TypeVar("S", bound=Segment)
-Made = TypeVar("Made")
+Made = TypeVar("Made", bound="SegmentedIndex[Any]")
 
 
 @dataclass(frozen=True)
@@ -134,18 +134,32 @@ class Manifest:
         return {"format": FORMAT, **asdict(self)}
 
 
-def opened(folder: Path, kind: str, make: Callable[[Manifest], Made]) -> Made:
-    """What `make` makes of the manifest of a folder; of a newer one if its files were merged away meanwhile."""
+def opened(
+    folder: Path, kind: str, make: Callable[[Manifest], Made], version: int | None = None, count: int | None = None
+) -> Made:
+    """What `make` makes of the manifest of a folder; of a newer one if its files were merged away meanwhile.
+
+    Raises CollectionError if it is missing or damaged, or has not the version or the number of keys asked for.
+    """
     manifest = Manifest.read(folder, kind)
     for _ in range(TRIES):
         try:
-            return make(manifest)
+            return _as_asked(make(manifest), folder, version, count)
         except CollectionError:
             newer = Manifest.read(folder, kind)
             if newer == manifest:
                 raise
             manifest = newer
     raise CollectionError(f"{folder} changes faster than it can be opened; try again")
+
+
+def _as_asked(index: Made, folder: Path, version: int | None, count: int | None) -> Made:
+    for what, asked, found in (("version", version, index.version), ("key count", count, len(index))):
+        if asked not in (None, found):
+            raise CollectionError(
+                f"{folder} has an index with {what} {found}, not {asked}; build it again, or add what it lacks"
+            )
+    return index
 
 
 class Segments(Generic[S]):

@@ -83,8 +83,12 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
         return index
 
     @classmethod
-    def open(cls, folder: str | Path) -> MultiVectorIndex:
-        """Map an index that is in a folder. Raises CollectionError if it is missing or damaged."""
+    def open(cls, folder: str | Path, *, version: int | None = None, count: int | None = None) -> MultiVectorIndex:
+        """Map an index that is in a folder.
+
+        version, count: what it must have, if given: the version that its last change was given, and how many keys.
+        Raises CollectionError if it is missing, damaged or another.
+        """
         home = Path(folder)
 
         def made(manifest: Manifest) -> MultiVectorIndex:
@@ -93,7 +97,7 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
             model = Model.of(arrays, manifest.head["strategy"], bool(manifest.head.get("exact")))
             return cls(manifest, home, model)
 
-        return opened(home, KIND, made)
+        return opened(home, KIND, made, version, count)
 
     def save(self, folder: str | Path) -> None:
         """Write a copy to a folder."""
