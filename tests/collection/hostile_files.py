@@ -49,6 +49,8 @@ MUST_FAIL = {
 }
 """What must be refused, and what the reason says."""
 
+NAMES = (b"two\nlines.txt", b"not-utf8-\xff\xfe.txt", b"-rf.txt", b"\x01\x1b[31m.txt", b"n" * 251 + b".txt")
+
 
 def make(folder: Path) -> None:
     """Write the corpus."""
@@ -62,7 +64,12 @@ def make(folder: Path) -> None:
     (folder / "device.txt").symlink_to("/dev/zero")
     (folder / "home").symlink_to(folder)
     os.mkfifo(folder / "pipe.txt")
-    for name in (b"two\nlines.txt", b"not-utf8-\xff\xfe.txt", b"-rf.txt", b"\x01\x1b[31m.txt", b"n" * 251 + b".txt"):
+    make_names(folder)
+
+
+def make_names(folder: Path) -> None:
+    """Write the files whose names are strange."""
+    for name in NAMES:
         Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_text(f"A file with the name {name!r}.")
 
 

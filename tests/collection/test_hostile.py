@@ -93,6 +93,24 @@ def test_a_second_run_reads_only_what_failed(run: Run) -> None:
     assert not again.added
 
 
+def test_a_third_run_of_the_whole_folder_adds_and_removes_nothing(tmp_path: Path) -> None:
+    """The corpus is slow to refuse, so it is its strange names alone."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    hostile_files.make_names(folder)
+    collection = Collection.open(tmp_path / "library", fields={"text": "e5"})
+    report = collection.add([folder], settings=SETTINGS)
+    assert (len(report.added), report.failed) == (len(hostile_files.NAMES), ())
+    ids = collection.snapshot().ids.tolist()
+    for prune in (False, True):
+        again = collection.add([folder], prune=prune, settings=SETTINGS)
+        assert (again.unchanged, again.added, again.removed) == (len(hostile_files.NAMES), (), ())
+    assert collection.snapshot().ids.tolist() == ids
+    for name in hostile_files.NAMES:
+        assert collection.remove([str(folder / os.fsdecode(name))]) == 1
+    assert len(collection.snapshot()) == 0
+
+
 def test_nothing_was_written_outside(run: Run) -> None:
     root = run.folder.parents[2]
     assert not list(root.rglob("*escaped*"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from zipfile import ZipFile
@@ -155,3 +156,24 @@ def test_a_folder_that_cannot_be_read_is_reported_and_kept(
     assert all("cannot be read: File name too long" in failure.reason for failure in report.failed)
     assert [Path(name).name for name in report.removed] == ["gone.txt"]
     assert sorted(stored(library)) == ["kite.txt", "owl.txt"]
+
+
+def test_a_name_that_is_not_utf8_is_one_file(
+    library: bb.Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "names"
+    folder.mkdir()
+    bad = folder / os.fsdecode(b"bad-\xff.txt")
+    bad.write_text("Larks sing in the morning.")
+    monkeypatch.chdir(tmp_path)
+    library.add("names")
+    ids = library.collection.snapshot().ids.tolist()
+    assert library.add("names").unchanged == 1
+    assert library.add("names", prune=True).removed == ()
+    assert library.collection.snapshot().ids.tolist() == ids
+    assert "Larks sing" in library.search("larks").hits[0].item.text
+    bad.write_text("Larks sing at noon.")
+    assert len(library.add("names").replaced) == 1
+    assert len(library.collection.snapshot()) == len(ids)
+    assert library.collection.remove([f"names/{bad.name}"]) == 1
+    assert stored(library) == []

@@ -17,6 +17,7 @@ from bowerbird.collection.identity import chosen, opened, require_known, require
 from bowerbird.collection.ingest import AddReport, Failure, Ingest
 from bowerbird.collection.progress import Progress, Silent
 from bowerbird.collection.reembed import Advance, Reembedding, ReembedReport
+from bowerbird.collection.schema import storable
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.collection.store import Store
 from bowerbird.collection.verify import VerifyReport, find_damage
@@ -232,8 +233,8 @@ class Collection:
         """Take out files, named by source, by path or by the id of any of their items. How many there were."""
         self._require_writable()
         with writer_lock(self.folder):
-            wanted = set(names)
-            resolved = {str(Path(name).expanduser().resolve()) for name in names}
+            wanted = set(map(storable, names))
+            resolved = {storable(Path(name).expanduser().resolve()) for name in names}
             table = self._store.dataset().to_table(columns=["path", "source", "id"])
             paths = {
                 row["path"]

@@ -15,7 +15,7 @@ from bowerbird.collection.batch import encoded_arrays, picture_arrays, word_arra
 from bowerbird.collection.fields import field_input
 from bowerbird.collection.progress import Progress
 from bowerbird.collection.row_checks import check_arrays
-from bowerbird.collection.schema import FileInfo, schema, to_row
+from bowerbird.collection.schema import FileInfo, schema, storable, to_row
 from bowerbird.collection.store import Store
 from bowerbird.collection.workers import Chunk, Job, ReadPool, Settings
 from bowerbird.errors import CollectionError, ReadError
@@ -63,6 +63,11 @@ class Found:
 
     path: str
     source: str
+
+    @property
+    def key(self) -> str:
+        """The path as it is stored, which cannot hold every name."""
+        return storable(self.path)
 
 
 def walk(paths: Sequence[str | Path]) -> Iterator[Found | Failure]:
@@ -157,7 +162,7 @@ class Ingest:
     def run(self, paths: Sequence[str | Path], prune: bool, jobs: int) -> AddReport:
         started = time.monotonic()
         files, unchanged, seen = self._choose(paths)
-        unread = [os.path.realpath(failure.source) for failure in self.failed]
+        unread = [storable(os.path.realpath(failure.source)) for failure in self.failed]
         self._progress.found(len(files), unchanged)
         if files:
             with ReadPool(min(jobs, len(files)), self._settings) as pool:
@@ -192,7 +197,7 @@ class Ingest:
             if item.id in sources:
                 raise _taken(item.id, source, sources[item.id])
             sources[item.id] = source
-            path = f"{MADE_BY_PROGRAM}{source}"
+            path = storable(f"{MADE_BY_PROGRAM}{source}")
             file = files.setdefault(source, _OpenFile(Job(path, source), FileInfo(path, "", 0, 0.0)))
             self._take(Chunk(file.job, (item,)), file)
         self._encode()
@@ -209,7 +214,7 @@ class Ingest:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        replaced = pa.array([f"{MADE_BY_PROGRAM}{source}" for source in sources.values()], pa.string())
+        replaced = pa.array([storable(f"{MADE_BY_PROGRAM}{source}") for source in sources.values()], pa.string())
         table = self._store.dataset().to_table(columns=["id", "path", "source"])
         same_id = pc.is_in(table["id"], pa.array(list(sources), pa.string()))
         taken = table.filter(pc.and_not(same_id, pc.is_in(table["path"], replaced)))
@@ -217,26 +222,26 @@ class Ingest:
             raise _taken(row["id"], sources[row["id"]], row["source"])
 
     def _choose(self, paths: Sequence[str | Path]) -> tuple[dict[str, _OpenFile], int, set[str]]:
-        """The files to read, how many are unchanged, and all paths that are there."""
+        """The files to read by path, how many are unchanged, and the keys of all that are there."""
         files: dict[str, _OpenFile] = {}
         unchanged, seen = 0, set()
         for found in walk(paths):
             if isinstance(found, Failure):
                 self._fail(found)
                 continue
-            if found.path in seen:
+            if found.key in seen:
                 continue
-            seen.add(found.path)
+            seen.add(found.key)
             try:
                 digest, status = digest_file(found.path), os.stat(found.path)
             except OSError as error:
                 self._fail(Failure(found.source, f"cannot be read: {error.strerror}; check its permissions"))
                 continue
-            if self._known.get(found.path) == digest:
+            if self._known.get(found.key) == digest:
                 unchanged += 1
             else:
-                info = FileInfo(found.path, digest, status.st_size, status.st_mtime)
-                copy = bool(self._paths.get(found.source, set()) - {found.path})
+                info = FileInfo(found.key, digest, status.st_size, status.st_mtime)
+                copy = bool(self._paths.get(storable(found.source), set()) - {found.key})
                 files[found.path] = _OpenFile(Job(found.path, found.source), info, copy=copy)
         return files, unchanged, seen
 
@@ -318,7 +323,7 @@ class Ingest:
 
         Nothing is known about what lies below a folder that could not be read, on a disk that is not mounted perhaps.
         """
-        roots = [Path(path).expanduser().resolve() for path in paths]
+        roots = [storable(Path(path).expanduser().resolve()) for path in paths]
         below = [
             row
             for row in self._store.files()

@@ -66,7 +66,7 @@ def to_row(item: Item, file: FileInfo, language: str, slot: int) -> dict[str, An
         "id": item.id,
         "kind": item.kind,
         "parent": item.parent,
-        "source": _storable(place.source),
+        "source": storable(place.source),
         "member": _storable(place.member),
         "page": place.page,
         "box": place.box,
@@ -80,7 +80,7 @@ def to_row(item: Item, file: FileInfo, language: str, slot: int) -> dict[str, An
         "language": item.metadata.get("language") or language or None,
         "metadata": json.dumps(dict(item.metadata), ensure_ascii=True, default=str),
         "parts": json.dumps([_part_to_json(part) for part in item.parts], ensure_ascii=True),
-        "path": _storable(file.path),
+        "path": storable(file.path),
         "digest": file.digest,
         "size": file.size,
         "modified": file.modified,
@@ -88,9 +88,13 @@ def to_row(item: Item, file: FileInfo, language: str, slot: int) -> dict[str, An
     }
 
 
-def _storable(text: Any) -> str | None:
+def storable(text: object) -> str:
     """Text as UTF-8 can hold it; undecodable bytes of file names become escapes."""
-    return None if text is None else str(text).encode("utf-8", "backslashreplace").decode()
+    return str(text).encode("utf-8", "backslashreplace").decode()
+
+
+def _storable(text: Any) -> str | None:
+    return None if text is None else storable(text)
 
 
 def _part_to_json(part: Part) -> dict[str, Any]:
