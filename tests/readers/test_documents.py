@@ -278,6 +278,22 @@ def test_bombs_are_refused(tmp_path: Path) -> None:
         items(tmp_path / "bomb.zip")
 
 
+def test_archives_inside_an_archive_share_one_budget(tmp_path: Path) -> None:
+    """Each inner archive is below every limit; together they would unpack to 200 MB."""
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros.bin", bytes(10 << 20))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("words.txt", "words before the zeros")
+        for number in range(20):
+            archive.writestr(f"{number}.zip", inner.getvalue())
+    file = source_file(str(tmp_path / "a.zip"), "a.zip")
+    assert file.budget.left == 50 << 20
+    skipped = [item.metadata["skipped"] for item in read(file, ReadOptions()) if "skipped" in item.metadata]
+    assert ["of no kind" in why for why in skipped] == [True] * 4 + [False] * 2  # told inside, and once more outside
+    assert "looks like a zip bomb" in skipped[-1]
+
+
 def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
     cases = {
         "empty.txt": b"",

@@ -12,6 +12,7 @@ from bowerbird.errors import UnsupportedFile
 from bowerbird.items import Item
 from bowerbird.readers.base import Reader, ReadOptions, SourceFile
 from bowerbird.readers.detect import detect
+from bowerbird.readers.limits import Budget
 
 __all__ = ["ReadOptions", "Reader", "SourceFile", "detect", "read", "source_file"]
 
@@ -57,7 +58,8 @@ def source_file(path: str, source: str) -> SourceFile:
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
-    return SourceFile(path, source, digest.hexdigest(), detect(path))
+        budget = Budget.of(file.tell())
+    return SourceFile(path, source, digest.hexdigest(), detect(path), budget=budget)
 
 
 @cache

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from bowerbird.items import Item, Kind, Locator, Part, item_id
+from bowerbird.readers.limits import Budget
 
 Thing = TypeVar("Thing")
 
@@ -60,6 +61,8 @@ class SourceFile:
     digest: str
     media_type: str
     member: str | None = None
+    budget: Budget = field(default_factory=Budget, repr=False)
+    """Shared with all files inside this one."""
     _seen: Counter[str] = field(default_factory=Counter, repr=False)
 
     @property

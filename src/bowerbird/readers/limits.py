@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import dataclass
 
 from bowerbird.errors import ReadError
 
 MAX_MEMBERS = 10_000
 MAX_UNPACKED = 2 << 30
-"""Bytes that an archive may unpack to."""
+"""Bytes that an archive may unpack to, those inside it included."""
 MAX_RATIO = 200
 """Unpacked bytes per packed byte; only archives that unpack to more than SMALL are looked at."""
 SMALL = 50 << 20
@@ -18,6 +19,24 @@ TOO_DEEP = "is nested too deeply to be read; flatten or unpack it"
 """The reason where a parser's recursion ends."""
 MAX_CELLS = 5_000_000
 MAX_NESTING = 100
+
+
+@dataclass
+class Budget:
+    """What may still be unpacked of one file, through all archives and messages inside it."""
+
+    left: int = MAX_UNPACKED
+
+    @classmethod
+    def of(cls, packed: int) -> Budget:
+        """For a file of so many bytes."""
+        return cls(min(MAX_UNPACKED, max(SMALL, packed * MAX_RATIO)))
+
+    def spend(self, size: int) -> None:
+        """Raises ReadError where nothing is left."""
+        self.left -= size
+        if self.left < 0:
+            raise ReadError("unpacks to too much with all archives inside it: it looks like a zip bomb; unpack it")
 
 
 def check_zip(path: str) -> None:

@@ -32,6 +32,7 @@ def read_members(file: SourceFile, root: Item, members: Iterable[Member], option
             try:
                 if isinstance(content, ReadError):
                     raise content
+                file.budget.spend(len(content))
                 path.write_bytes(content)
                 media_type = detect(str(path))
                 if depth > MAX_DEPTH:
@@ -48,7 +49,7 @@ def read_members(file: SourceFile, root: Item, members: Iterable[Member], option
                 yield file.inside(str(path), name, file.digest, "").item(
                     "document", (), parent=root.id, title=PurePosixPath(name).name, metadata={"skipped": why}
                 )
-                if depth > MAX_DEPTH:
+                if depth > MAX_DEPTH or file.budget.left < 0:
                     return  # one line for all that lie there
             finally:
                 path.unlink(missing_ok=True)
