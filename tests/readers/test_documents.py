@@ -116,8 +116,23 @@ def test_workbooks_and_parquet(tmp_path: Path) -> None:
     _, table = items(tmp_path / "a.xlsx")
     assert table.title == "a.xlsx: Sales"
     assert table.parts == (Table((("May", "3"), ("June", "4.5")), ("month", "sum")),)
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as old, zipfile.ZipFile(tmp_path / "b.xlsx", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b'ref="A1:B3"', b'ref="A1:XFD1048576"'))
+    assert items(tmp_path / "b.xlsx")[1].parts == table.parts
     pq.write_table(pa.table({"name": ["x", "y"], "value": [1, 2]}), tmp_path / "a.parquet")
     assert items(tmp_path / "a.parquet")[1].parts == (Table((("x", "1"), ("y", "2")), ("name", "value")),)
+
+
+def test_a_sheet_of_too_many_cells_is_refused(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in range(1, 401):
+        sheet.cell(row, 16_384, "far out")
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(ReadError, match="more than 5,000,000 cells in its sheet 'Sheet'; save that as CSV"):
+        items(tmp_path / "a.xlsx")
 
 
 def test_word_documents(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,10 +70,23 @@ def read_workbook(file: SourceFile, options: ReadOptions) -> Iterator[Item]:
     root = file.item("document", (), title=title, metadata={key: value for key, value in metadata.items() if value})
     yield root
     for number, sheet in enumerate(book.worksheets, 1):
-        cells = itertools.islice(sheet.iter_rows(values_only=True), MAX_CELLS)
-        rows = [tuple(cell_text(value) for value in row) for row in cells]
-        filled = [_trimmed(row) for row in rows if any(row)]
-        yield from row_groups(file, filled, root.id, f"{title}: {sheet.title}", options, page=number)
+        sheet.reset_dimensions()  # what it says of its size may be far more than there is
+        rows = _filled(options.beating(sheet.iter_rows(values_only=True)), sheet.title)
+        yield from row_groups(file, rows, root.id, f"{title}: {sheet.title}", options, page=number)
+
+
+def _filled(rows: Iterable[Sequence[Any]], name: str) -> list[Row]:
+    """Rows with something in them, as text. Raises ReadError above MAX_CELLS cells, empty rows being one each."""
+    found: list[Row] = []
+    cells = 0
+    for row in rows:
+        cells += max(len(row), 1)
+        if cells > MAX_CELLS:
+            raise ReadError(f"has more than {MAX_CELLS:,} cells in its sheet {name!r}; save that as CSV")
+        texts = tuple(cell_text(value) for value in row)
+        if any(texts):
+            found.append(_trimmed(texts))
+    return found
 
 
 def _trimmed(row: Row) -> Row:
