@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,25 @@ def test_a_file_that_cannot_be_read_again_keeps_its_rows(folder: Path) -> None:
     assert len(report.lost) == 1
     assert "kept.txt" in report.lost[0]
     assert "kept.txt" in sources(folder)
+
+
+def test_a_torn_line_does_not_take_the_next_commit_with_it(folder: Path) -> None:
+    log = folder / "commits.jsonl"
+    log.write_text(log.read_text() + '{"version": 99, "fi')
+    (folder.parent / "new.txt").write_text("This text is new.")
+    bb.open(folder).add(folder.parent / "new.txt")
+    newest = min((folder / "items.lance" / "_versions").glob("*.manifest"), key=lambda path: path.name)
+    newest.write_bytes(b"")
+    assert "new.txt" in sources(folder)
+
+
+def test_what_a_killed_writer_committed_is_checked_like_all_else(folder: Path) -> None:
+    log = folder / "commits.jsonl"
+    *lines, last = log.read_text().splitlines(keepends=True)
+    log.write_text("".join(lines))  # as if it had been killed before it noted its commit
+    data = next(name for name in json.loads(last)["files"] if name.endswith(".lance"))
+    bb.open(folder).add(folder.parent / "kept.txt")
+    path = folder / "items.lance" / data
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert any(data in problem for problem in bb.open(folder).collection.verify().problems)
+    assert any("notes" in line for line in bb.open(folder).collection.verify(repair=True).lost)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,6 +113,13 @@ class Collection:
         collection._require_fields(fields)  # a table that an earlier start left behind may have others
         return collection
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hold the writer's lock, with what a killed writer left behind settled."""
+        with writer_lock(self.folder):
+            self._store.settle()
+            yield
+
     def _require_fields(self, specs: Mapping[str, str]) -> None:
         stored = self._fields()
         for name, given in chosen(specs).items():
@@ -139,7 +146,7 @@ class Collection:
         Raises LockedError if another process writes. Files that fail are in the report, never an exception.
         """
         self._require_writable()
-        with writer_lock(self.folder):
+        with self._writing():
             report = self._add(paths, prune, jobs, settings, progress)
         self._renew()
         return report
@@ -169,7 +176,7 @@ class Collection:
         Raises CollectionError if two items would have the same id.
         """
         self._require_writable()
-        with writer_lock(self.folder):
+        with self._writing():
             report = Ingest(self._store, self._encoders(), Settings(self.text_encoder), Silent()).run_items(items)
         self._renew()
         return report
@@ -192,7 +199,7 @@ class Collection:
         self._require_writable()
         wanted = chosen(fields)
         encoders = {name: opened(self.folder, name, field) for name, field in wanted.items()}
-        with writer_lock(self.folder):
+        with self._writing():
             snapshot, stored = self.snapshot(), self._fields()
             for name in wanted:
                 require_known(self.folder, stored, name)
@@ -232,7 +239,7 @@ class Collection:
     def remove(self, names: Sequence[str]) -> int:
         """Take out files, named by source, by path or by the id of any of their items. How many there were."""
         self._require_writable()
-        with writer_lock(self.folder):
+        with self._writing():
             wanted = set(map(storable, names))
             resolved = {storable(Path(name).expanduser().resolve()) for name in names}
             table = self._store.dataset().to_table(columns=["path", "source", "id"])
@@ -310,7 +317,7 @@ class Collection:
         """
         if repair:
             self._require_writable()
-            with writer_lock(self.folder):
+            with self._writing():
                 report = self._repaired()
             self._renew()
             return report

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -182,16 +183,29 @@ class Store:
                 damaged.append(path)
         return damaged
 
+    def settle(self) -> None:
+        """Acknowledge what a killed writer committed and did not live to note. For the holder of the writer's lock."""
+        commits, version = self.commits(), int(self.dataset().version)
+        named = {self.table / name for commit in commits for name in commit.files}
+        last = commits[-1].version if commits else 0
+        if last == version and _files_below(self.table) <= named:
+            return
+        known = _paths_after(commits)
+        stored = known
+        if version > last and known is not None:
+            with suppress(ValueError):  # a damaged table: what is missing is for `verify` to say
+                stored = set(self.dataset().to_table(columns=["path"])["path"].to_pylist())
+        if known is None or stored is None:
+            self._acknowledge(named, None)
+        else:
+            self._acknowledge(named, stored - known, known - stored)
+
     def known_paths(self) -> set[str] | None:
         """The sources that are stored, by the log; None if it does not say, or not of the newest version."""
-        commits, paths = self.commits(), set[str]()
+        commits = self.commits()
         if not commits or commits[-1].version != int(self.dataset().version):
             return None
-        for commit in commits:
-            if commit.added is None:
-                return None
-            paths = paths.difference(commit.removed).union(commit.added)
-        return paths
+        return _paths_after(commits)
 
     def forget(self, paths: Iterable[str]) -> None:
         """Note that nothing of some sources is left, nor can be."""
@@ -209,7 +223,7 @@ class Store:
             path.rename(aside / path.name)
         return moved
 
-    def _acknowledge(self, before: set[Path], added: Iterable[str], removed: Iterable[str] = ()) -> int:
+    def _acknowledge(self, before: set[Path], added: Iterable[str] | None, removed: Iterable[str] = ()) -> int:
         """Make a commit durable: sync its files and folders, then note their digests."""
         version = int(self.dataset().version)
         new = sorted(_files_below(self.table) - before)
@@ -218,11 +232,12 @@ class Store:
         for folder in {path.parent for path in new} | {self.table, self.folder}:
             sync_folder(folder)
         manifest = _manifest(self.table, version)
-        shutil.copyfile(manifest, self._manifests / manifest.name)
-        sync_file(self._manifests / manifest.name)
-        sync_folder(self._manifests)
+        if manifest in new:
+            shutil.copyfile(manifest, self._manifests / manifest.name)
+            sync_file(self._manifests / manifest.name)
+            sync_folder(self._manifests)
         digests = {path.relative_to(self.table).as_posix(): digest_file(path) for path in new}
-        self._note(Commit(version, digests, sorted(added), sorted(removed)))
+        self._note(Commit(version, digests, None if added is None else sorted(added), sorted(removed)))
         kept = sorted(self._manifests.iterdir(), key=_version_of_manifest)
         for old in kept[:-KEPT_MANIFESTS]:
             old.unlink()
@@ -230,8 +245,11 @@ class Store:
 
     def _note(self, line: Commit) -> None:
         """Write a line of the log through to the disk."""
-        with self._log.open("a", encoding="utf8") as log:
-            log.write(json.dumps(line.__dict__) + "\n")
+        with self._log.open("ab+") as log:
+            log.seek(0)
+            whole = log.read().rpartition(b"\n")
+            log.truncate(len(whole[0] + whole[1]))  # a torn last line would take the next one with it
+            log.write(json.dumps(line.__dict__).encode() + b"\n")
             log.flush()
             os.fsync(log.fileno())
 
@@ -253,6 +271,16 @@ class Store:
                 sync_file(manifest)
                 sync_folder(versions)
                 return
+
+
+def _paths_after(commits: Sequence[Commit]) -> set[str] | None:
+    """The sources that are stored after some commits; None if one of them does not say."""
+    paths = set[str]()
+    for commit in commits:
+        if commit.added is None:
+            return None
+        paths = paths.difference(commit.removed).union(commit.added)
+    return paths
 
 
 def _moved(dataset: Any, packs: Sequence[str], slots: NDArray[np.int32]) -> Iterator[pa.RecordBatch]:
