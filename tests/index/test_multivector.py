@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,27 @@ def test_scores_are_maxsim() -> None:
         expected = exact(TOKENS, np.asarray(QUERIES[number]))[found.keys[number]]
         np.testing.assert_allclose(found.scores[number], expected, atol=0.05)
         assert (np.diff(found.scores[number]) <= 0).all()
+
+
+@pytest.mark.parametrize("steps", [[20, 1500], [20, *range(60, 1501, 40)]])
+def test_an_index_that_grew_is_measured_again(steps: list[int], tmp_path: Path) -> None:
+    index = MultiVectorIndex.build(np.arange(20), first(20), strategy="lists", folder=tmp_path)
+    other = MultiVectorIndex.open(tmp_path)
+    assert "advice" not in index.stats().detail
+    for start, end in pairwise(steps):
+        index.add(np.arange(start, end), MultiVector.of([TOKENS[row] for row in range(start, end)]))
+        index.wait()
+    known = index._calibration
+    assert known.documents > 300
+    assert max(known.ranks) >= 20  # of the 20 documents there were, none stood so far behind
+    assert known.list_ranks
+    assert index.stats().detail["advice"].startswith("grown beyond its centroids; build again, with")
+    assert "advice" not in MultiVectorIndex.build(np.arange(1500), TOKENS).stats().detail
+    assert recall(index, TOKENS, QUERIES, recall=0.95) >= 0.9
+    assert MultiVectorIndex.open(tmp_path)._calibration == known
+    other.remove(np.arange(3))  # a handle from before it was measured goes on
+    assert other._calibration == known
+    assert len(other) == len(MultiVectorIndex.open(tmp_path)) == 1497
 
 
 @pytest.mark.parametrize("value", [65_520.0, -1e6, np.inf, np.nan])

@@ -43,7 +43,11 @@ BULK = frozenset({"blocks", "residuals", "codes", "seen", "lists", "exact", "nib
 TRIES = 5
 """Times that a manifest is read when other processes merge away the files it names."""
 
+MEASURED = "calibration"
+"""The part of a head that may change: what was measured on the index, again when it has grown."""
+
 Arrays = Mapping[str, NDArray[Any]]
+Head = Mapping[str, Any]
 
 
 class Segment(Protocol):
@@ -167,6 +171,7 @@ class Segments(Generic[S]):
 
     load: a segment of arrays, in memory or mapped. join: the arrays of a segment with the rows that are left of some.
     attached: packs that belong to the head. inside: raises ValueError if numbers in BULK lead outside of other arrays.
+    measured: the head, with MEASURED anew if a new segment asks for it.
     """
 
     def __init__(
@@ -177,6 +182,7 @@ class Segments(Generic[S]):
         join: Callable[[Sequence[tuple[S, Mask]]], Arrays],
         attached: Sequence[str] = (),
         inside: Callable[[S], None] = lambda segment: None,
+        measured: Callable[[Head, S], Head] = lambda head, segment: head,
     ) -> None:
         """Raises CollectionError if a file that the manifest names is missing or damaged."""
         self.folder = folder
@@ -184,6 +190,7 @@ class Segments(Generic[S]):
             folder.mkdir(parents=True, exist_ok=True)
         self._manifest = manifest
         self._load, self._join, self._attached, self._inside = load, join, tuple(attached), inside
+        self._measured = measured
         self._changing, self._merging = threading.RLock(), threading.Lock()
         self._worker: threading.Thread | None = None
         self._unchecked: dict[str, Pack] = {}
@@ -199,6 +206,10 @@ class Segments(Generic[S]):
     @property
     def version(self) -> int:
         return self._manifest.version
+
+    @property
+    def head(self) -> Head:
+        return self._manifest.head
 
     @property
     def bytes(self) -> int:
@@ -244,7 +255,9 @@ class Segments(Generic[S]):
             taken = len(self) - sum(map(len, left))
             new = [self.kept(arrays) for arrays in fresh if len(arrays["keys"])]
             if taken or new or version not in (None, self.version):
-                self._commit([one for one in left if len(one)] + new, version)
+                largest = max(new, key=len, default=None)
+                head = self.head if largest is None else self._measured(self.head, largest.segment)
+                self._commit([one for one in left if len(one)] + new, version, head)
         self._merge_in_background()
         return taken
 
@@ -262,13 +275,14 @@ class Segments(Generic[S]):
                 if one.name and self.folder is not None:
                     Pack(self.folder / one.name).verify()
             merged = self.kept(self._join([(one.segment, one.left) for one in chosen]))
+            head = self._measured(self.head, merged.segment)
             with self._writing():  # what was taken out meanwhile is taken out of the merged segment, too
                 same = {id(one.segment) for one in chosen}
                 now = [one for one in self.held if id(one.segment) in same]
                 others = [one for one in self.held if id(one.segment) not in same]
                 still = np.concatenate([np.zeros(0, np.int64), *(one.keys for one in now)])
                 merged = merged.without(np.setdiff1d(merged.keys, still))
-                self._commit([one for one in (merged, *others) if len(one)])
+                self._commit([one for one in (merged, *others) if len(one)], head=head)
                 self._tidy()
             return True
 
@@ -278,14 +292,13 @@ class Segments(Generic[S]):
         if worker is not None:
             worker.join()
 
-    def create(self, first: Sequence[Held[S]], version: int = 0, head: Mapping[str, Any] | None = None) -> None:
+    def create(self, first: Sequence[Held[S]], version: int = 0, head: Head | None = None) -> None:
         """Begin anew with these segments; whatever index the folder held is gone when this returns."""
         with self._writing(anew=True):
-            self._manifest = self._manifest if head is None else replace(self._manifest, head=head)
-            self._commit([one for one in first if len(one)], version)
+            self._commit([one for one in first if len(one)], version, head)
             self._tidy()
 
-    def save(self, folder: Path, head: Mapping[str, Any] | None = None) -> None:
+    def save(self, folder: Path, head: Head | None = None) -> None:
         """Write a copy to a folder, with another head if one is given."""
         folder.mkdir(parents=True, exist_ok=True)
         held, manifest = self.held, self._manifest if head is None else replace(self._manifest, head=head)
@@ -320,7 +333,7 @@ class Segments(Generic[S]):
         """Hold what the folder has now; segments that are as they were stay mapped."""
         if newest.digest == self._manifest.digest:
             return
-        if newest.head != self._manifest.head:
+        if _lasting(newest.head) != _lasting(self.head):
             raise CollectionError(f"{self.folder} was built again since this index was opened; open it again")
         known = {(one.name, one.mask): one for one in self.held}
         self.held = tuple(known.get(files) or self._mapped(*files) for files in newest.segments)
@@ -347,9 +360,13 @@ class Segments(Generic[S]):
             alive = np.unpackbits(packed, count=len(segment.keys)).astype(bool)
         return Held(segment, alive, name, mask)
 
-    def _commit(self, held: Sequence[Held[S]], version: int | None = None) -> None:
+    def _commit(self, held: Sequence[Held[S]], version: int | None = None, head: Head | None = None) -> None:
         before, after = self._names(self.held), tuple(held)
-        manifest = replace(self._manifest, version=self.version if version is None else version)
+        manifest = replace(
+            self._manifest,
+            head=self.head if head is None else head,
+            version=self.version if version is None else version,
+        )
         if self.folder is not None:
             after = tuple(_masked(self.folder, one) for one in held)
             manifest = replace(manifest, segments=tuple((one.name, one.mask) for one in after))
@@ -433,6 +450,10 @@ def _masked(folder: Path, one: Held[S]) -> Held[S]:
     if one.alive is None or one.mask:
         return one
     return replace(one, mask=write_pack(folder, {"alive": np.packbits(one.alive)}))
+
+
+def _lasting(head: Head) -> Head:
+    return {name: value for name, value in head.items() if name != MEASURED}
 
 
 def _digest(whole: Mapping[str, Any]) -> str:

@@ -1,4 +1,5 @@
-"""How many candidates a recall takes on this collection, and how long, measured when the index is built.
+"""How many candidates a recall takes on this collection, and how long, measured when the index is built and when it has
+grown.
 
 Queries are not known yet, so documents stand for them: some tokens of two or three documents, with noise. A query
 about one document would be found too easily, above all where others nearly repeat it. For each we look where

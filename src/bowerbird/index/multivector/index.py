@@ -1,7 +1,7 @@
 """The late-interaction index: build, add, remove, search, save, open.
 
 How segments change and are kept is in index/segments.py. What they share, centroids and codebooks, is learned when
-the index is built.
+the index is built; how many candidates a recall takes is measured then, and again when it has grown.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from bowerbird.index.multivector.centroids import Centroids, how_many
 from bowerbird.index.multivector.codec import Bits, Codebooks
 from bowerbird.index.multivector.search import Effort, search
 from bowerbird.index.multivector.segment import EXACT, Model, Segment, Strategy, merged_arrays, segment_arrays
-from bowerbird.index.segments import Arrays, Manifest, SegmentedIndex, Segments, opened
+from bowerbird.index.segments import MEASURED, Arrays, Head, Manifest, SegmentedIndex, Segments, opened
 from bowerbird.storage.packs import Pack, write_pack
 
 KIND = "multi-vector"
 RECALL = 0.95
+GROWN = 4
+"""Times as large as when it was measured or learned from, from where an index is measured or should be built again."""
 BATCH_TOKENS = 4_000_000
 """Tokens that are encoded at a time: memory of a build beyond its result is about a gigabyte."""
 
@@ -37,9 +39,8 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
 
     def __init__(self, manifest: Manifest, folder: Path | None, model: Model) -> None:
         self._model = model
-        self._calibration = Calibration(**manifest.head["calibration"])
         packs = [name for name in [manifest.head["model"]] if name]
-        self._segments = Segments(manifest, folder, self._segment, self._joined, packs, Segment.check)
+        self._segments = Segments(manifest, folder, self._segment, self._joined, packs, Segment.check, self._measured)
 
     @classmethod
     def build(
@@ -78,8 +79,8 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
         first = [index._segments.kept(segment_arrays(*part, model, threads)) for part in _portions(keys, tokens)]
         if len(first) > 1:
             first = [index._segments.kept(merged_arrays([(one.segment, one.left) for one in first], model))]
-        index._calibration = calibrate([one.segment for one in first], model, seed)
-        index._segments.create(first, version, _head(name, model, index._calibration))
+        measured = calibrate([one.segment for one in first], model, seed)
+        index._segments.create(first, version, _head(name, model, measured))
         return index
 
     @classmethod
@@ -126,7 +127,7 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
         return self.search_with(effort, queries, k, allowed=allowed, threads=threads)
 
     def effort(self, recall: float = RECALL, *, latency_ms: float | None = None) -> Effort:
-        """What a recall takes on this collection, or what a time allows, as measured when the index was built.
+        """What a recall takes on this collection, or what a time allows, as measured when the index was built or grew.
 
         Where the lists leave out more than the recall allows, it is a pass over all documents.
         Raises ValueError unless 0 < recall ≤ 1 and latency_ms > 0.
@@ -217,7 +218,13 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
             "bytes of float16 tokens": exact,
             "kernels": kernels.name(),
         }
+        if how_many(tokens) >= GROWN * len(self._model.centroids):
+            detail["advice"] = f"grown beyond its centroids; build again, with {how_many(tokens)}"
         return IndexStats(KIND, len(self), self._model.dim, size, detail)
+
+    @property
+    def _calibration(self) -> Calibration:
+        return Calibration(**self._segments.head[MEASURED])
 
     @property
     def _tokens(self) -> int:
@@ -233,10 +240,17 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
     def _joined(self, parts: Sequence[tuple[Segment, Mask]]) -> Arrays:
         return merged_arrays(parts, self._model)
 
+    def _measured(self, head: Head, segment: Segment) -> Head:
+        """The head, calibrated again on a segment that is much larger than what it was measured on."""
+        known = Calibration(**head[MEASURED])
+        if len(segment) < GROWN * known.documents and (known.list_ranks or not segment.listed):
+            return head
+        return {**head, MEASURED: calibrate([segment], self._model, 0).to_json()}
+
 
 def _head(model: str, shared: Model, calibration: Calibration) -> dict[str, Any]:
     """What the manifest keeps. model: the file of what all segments share."""
-    kept = {"strategy": shared.strategy, "exact": shared.exact, "calibration": calibration.to_json()}
+    kept = {"strategy": shared.strategy, "exact": shared.exact, MEASURED: calibration.to_json()}
     return {"model": model, **kept}
 
 
