@@ -168,6 +168,10 @@ def test_page_escapes_what_files_say_and_asks_for_nothing(here: Path) -> None:
         (["show", "0000"], "no item '0000'"),
         (["ask", "x", "--chat", "http://localhost:1/v1"], "--model"),
         (["search"], "say what to look for"),
+        (["search", "salmon", "--html", "absent/out.html"], "absent/out.html: No such file or directory"),
+        (["export", "files/bower.txt/out"], "Not a directory"),
+        (["doctor", "-l", "absent"], "no library in absent"),
+        (["doctor", "--repair", "-l", "absent"], "no library in absent"),
         (["search", "x", "-k", "0"], "greater than"),
     ],
 )
@@ -175,6 +179,20 @@ def test_wrong_use_is_one_clear_error(here: Path, words: list[str], message: str
     done = run(*words, cwd=here, code=2)
     assert message in re.sub(r"[\s│]+", " ", done.stderr)
     assert "Traceback" not in done.stderr
+
+
+def test_a_zeroed_table_is_named_and_repaired(here: Path, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("Salmon swim.")
+    run("add", "note.txt", cwd=tmp_path)
+    data = next((tmp_path / "library" / "items.lance" / "data").glob("*.lance"))
+    data.write_bytes(bytes(data.stat().st_size))
+    for words in (["search", "salmon"], ["list"], ["add", "note.txt"]):
+        done = run(*words, cwd=tmp_path, code=2)
+        assert "doctor --verify --repair" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert data.name in run("doctor", "--verify", cwd=tmp_path, code=1).stdout
+    assert "repaired" in run("doctor", "--repair", cwd=tmp_path).stdout
+    assert "note.txt" in run("search", "salmon", cwd=tmp_path).stdout
 
 
 def test_list_stats_doctor_remove_export(here: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import typer
@@ -58,6 +59,27 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except Exception as error:
+        line = _explained(error)
+        if not line:
+            raise
+        typer.echo(f"error: {line}", err=True)
+        sys.exit(2)
+
+
+def _explained(error: Exception) -> str:
+    """What went wrong with a file, where, and what to do; empty for what is no such error."""
+    if any(kind.__module__.partition(".")[0] == "pyarrow" for kind in type(error).__mro__):
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if "No space left" in str(error):
+            return f"the disk is full ({said}); make room and run this again"
+        return f"the library's table cannot be read ({said}); run 'bowerbird doctor --verify --repair'"
+    if not isinstance(error, OSError):
+        return ""
+    what = error.strerror or str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    todo = "make room and run this again" if error.errno == errno.ENOSPC else "check the path and its permissions"
+    return f"{where}{what}; {todo}"
 
 
 if __name__ == "__main__":

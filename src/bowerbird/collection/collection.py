@@ -166,9 +166,13 @@ class Collection:
         if again:
             run.read_again(map(str, paths))
         try:
-            return run.run(paths, prune, jobs or min(2, os.cpu_count() or 1))
-        finally:
-            self._remember_failures(run)
+            report = run.run(paths, prune, jobs or min(2, os.cpu_count() or 1))
+        except BaseException:
+            with suppress(OSError):  # what went wrong first is what to say
+                self._remember_failures(run)
+            raise
+        self._remember_failures(run)
+        return report
 
     def add_items(self, items: Iterable[Item]) -> AddReport:
         """Store items that a program made, in one commit. Items of a source replace those stored for it before.

@@ -7,11 +7,15 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bowerbird.commands.common import HERE, JsonOption, LibraryOption, examples, open_library, print_json
+from bowerbird.errors import BowerbirdError
+
+if TYPE_CHECKING:
+    from bowerbird.collection import Collection
 
 STATS_EXAMPLES = examples("bowerbird stats", "bowerbird stats --json")
 DOCTOR_EXAMPLES = examples(
@@ -47,9 +51,10 @@ def stats(library: LibraryOption = HERE, as_json: JsonOption = False) -> None:
 
 
 def doctor(
+    context: typer.Context,
     library: LibraryOption = HERE,
     verify: Annotated[bool, typer.Option("--verify", help="Check every checksum.")] = False,
-    repair: Annotated[bool, typer.Option("--repair", help="With --verify: add damaged files again.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Verify, and read damaged files again.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what is installed, what is missing for the files in the library, and whether anything is damaged."""
@@ -65,8 +70,9 @@ def doctor(
         "repaired": [],
         "lost": [],
     }
-    if (library / "library.json").exists():
-        report |= _of_library(library, verify, repair)
+    asked = verify or repair or _is_given(context, "library")
+    if asked or (library / "library.json").exists():
+        report |= _of_library(library, verify or repair, repair)
     missing = [f"[{name}] {EXTRAS[name][1]}" for name, there in report["extras"].items() if not there]
     report["advice"] += [f"not installed: {line}" for line in missing]
     if not report["kernels"].startswith("C,"):
@@ -85,26 +91,40 @@ def _of_library(path: Path, verify: bool, repair: bool) -> dict[str, Any]:
     from bowerbird.storage.lock import holder
 
     collection = open_library(path).collection
-    counts = collection.stats()
-    advice = [BASIC] if counts.fields.get("image", "").startswith("lite") else []
-    advice += [f"{failure.source} was left out: {failure.reason}" for failure in collection.failures()]
-    scanned = [file.source for file, item in collection.roots() if item.metadata.get("needs_ocr")]
-    if scanned:
-        advice.append(
-            f"{len(scanned)} files have pages without text, such as {scanned[0]}: pip install 'bowerbird[ocr]'"
-        )
     checked = collection.verify(repair=repair) if verify else None
-    return {
+    found: dict[str, Any] = {
         "library": str(path),
-        "encoders": dict(counts.fields),
+        "encoders": {},
         "writer": holder(path),
-        "bytes": dict(counts.bytes),
-        "advice": advice,
+        "bytes": {},
+        "advice": [f"{failure.source} was left out: {failure.reason}" for failure in collection.failures()],
         "problems": list(checked.problems) if checked else [],
         "repaired": list(checked.repaired) if checked else [],
         "lost": list(checked.lost) if checked else [],
         "verified": verify,
     }
+    try:
+        counts, scanned = collection.stats(), _without_text(collection)
+    except (BowerbirdError, OSError, ValueError):  # pyarrow's are ValueErrors
+        if not found["problems"]:
+            raise
+        return found
+    basic = [BASIC] if counts.fields.get("image", "").startswith("lite") else []
+    advice = [*basic, *found["advice"], *scanned]
+    return found | {"encoders": dict(counts.fields), "bytes": dict(counts.bytes), "advice": advice}
+
+
+def _without_text(collection: Collection) -> list[str]:
+    """Advice on files that wait for text recognition."""
+    scanned = [file.source for file, item in collection.roots() if item.metadata.get("needs_ocr")]
+    todo = f"pip install 'bowerbird[ocr]', then: bowerbird add {scanned[0]}" if scanned else ""
+    return [f"{len(scanned)} files have pages without text, such as {scanned[0]}: {todo}"] if scanned else []
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option was given, on the command line or in the environment."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def _version(name: str) -> str:
