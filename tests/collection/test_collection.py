@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -15,8 +16,10 @@ from PIL import Image
 
 import bowerbird as bb
 from bowerbird.collection import Collection
+from bowerbird.collection.workers import Settings
 from bowerbird.errors import CollectionError, EncoderMismatch, FilterError, LockedError
 from bowerbird.storage.lock import holder, writer_lock
+from tests.readers.pdf_writer import Page, write
 
 FIELDS = {"text": "e5"}
 
@@ -327,3 +330,16 @@ def test_a_library_of_another_format_is_refused(tmp_path: Path, made: int | str,
     path.write_text(json.dumps(json.loads(path.read_text("utf8")) | {"format": made}))
     with pytest.raises(CollectionError, match=message):
         bb.open(tmp_path / "library")
+
+
+def test_scans_are_read_again_once_there_is_text_recognition(library: bb.Library, tmp_path: Path) -> None:
+    pytest.importorskip("rapidocr")
+    picture = io.BytesIO()
+    Image.new("RGB", (60, 40), "white").save(picture, "JPEG")
+    scan = tmp_path / "scan.pdf"
+    scan.write_bytes(write([Page().picture(picture.getvalue(), (60, 40), (0, 0, 600, 800))]))
+    without = Settings(ocr=False)
+    assert len(library.collection.add([scan], settings=without).added) == 1
+    assert library.collection.add([scan], settings=without).unchanged == 1
+    assert len(library.add(scan).replaced) == 1
+    assert library.add(scan).unchanged == 1

@@ -20,6 +20,7 @@ from bowerbird.collection.store import Store
 from bowerbird.collection.workers import Chunk, Job, ReadPool, Settings
 from bowerbird.errors import CollectionError, ReadError
 from bowerbird.items import Item, copy_id, source_name
+from bowerbird.readers.ocr import ocr_available
 from bowerbird.storage.files import digest_file
 from bowerbird.storage.packs import write_pack
 
@@ -149,6 +150,8 @@ class Ingest:
         """Source → paths of the stored files that were added under it."""
         for row in stored:
             self._paths.setdefault(row["source"], set()).add(row["path"])
+        if settings.ocr and ocr_available():
+            self.read_again(store.waiting_for_ocr())
         self.added: list[str] = []
         self.replaced: list[str] = []
         self.failed: list[Failure] = []

@@ -96,6 +96,11 @@ class Store:
         table = self.dataset().to_table(columns=["path", "source", "digest"], filter="parent IS NULL")
         return list({row["path"]: row for row in table.to_pylist()}.values())
 
+    def waiting_for_ocr(self) -> list[str]:
+        """Paths of files with pages that are pictures of text, stored when nothing could read those."""
+        waiting = "kind = 'document' AND metadata LIKE '%\"needs_ocr\"%'"
+        return [str(path) for path in self.dataset().to_table(columns=["path"], filter=waiting)["path"].to_pylist()]
+
     def replace(self, gone: Sequence[str], rows: pa.Table | None) -> int:
         """Take out all rows of the files with these paths and put in new rows, in one commit. The new version."""
         import lance
