@@ -6,6 +6,7 @@ written before there were such checksums pass.
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,8 +34,9 @@ def check_arrays(rows: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
 
 def row_check(row: Mapping[str, Any]) -> int:
     """CRC-32 of all that a row says."""
-    said = [f"{name}={value!r}" for name, value in sorted(row.items()) if name not in PLACE]
-    return zlib.crc32("\0".join(said).encode("utf-8", "surrogatepass"))
+    said = {name: value for name, value in row.items() if name not in PLACE}
+    text = json.dumps(said, sort_keys=True, default=str)  # the same in every version of Python, as a repr is not
+    return zlib.crc32(text.encode())
 
 
 def has_checks(pack: Pack) -> bool:
