@@ -32,8 +32,8 @@ from benchmarks.engine.truth import maxsim  # noqa: E402
 from bowerbird.embeddings import Dense, MultiVector  # noqa: E402
 from bowerbird.index.base import Found, IndexStats  # noqa: E402
 from bowerbird.index.dense import KIND, DenseIndex  # noqa: E402
+from bowerbird.index.manifest import Manifest  # noqa: E402
 from bowerbird.index.multivector import MultiVectorIndex  # noqa: E402
-from bowerbird.index.segments import Manifest  # noqa: E402
 
 SIZES = (10_000, 100_000, 1_000_000)
 LONGEST = 12

@@ -30,7 +30,7 @@ from bowerbird.collection.contents import Contents
 from bowerbird.collection.live import Live
 from bowerbird.collection.open_packs import OpenPacks
 from bowerbird.collection.segment import SUFFIX, Segment
-from bowerbird.index.segments import one_tier
+from bowerbird.index.tiers import one_tier
 from bowerbird.storage.checked import CheckedFile, DamagedFile, write_checked
 
 GENERATION = ".generation"

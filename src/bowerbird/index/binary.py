@@ -15,7 +15,8 @@ from bowerbird.index import kernels
 from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_keys, check_queries, check_request
 from bowerbird.index.binary_segment import BinarySegment
 from bowerbird.index.bit_means import BitMeans
-from bowerbird.index.segments import Arrays, Manifest, SegmentedIndex, Segments, opened
+from bowerbird.index.manifest import Manifest
+from bowerbird.index.segments import Arrays, SegmentedIndex, Segments, opened
 
 KIND = "binary"
 HASHED = 4_000_000

@@ -15,7 +15,8 @@ from bowerbird.index import kernels
 from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_keys, check_queries, check_request
 from bowerbird.index.coding import Coding, check_coding, coding_of_json, coding_to_json
 from bowerbird.index.dense_segment import Arrays, DenseSegment
-from bowerbird.index.segments import Manifest, SegmentedIndex, Segments, opened
+from bowerbird.index.manifest import Manifest
+from bowerbird.index.segments import SegmentedIndex, Segments, opened
 
 KIND = "dense"
 

@@ -14,12 +14,10 @@ Any number of handles may have a folder open. A change takes its writer's lock a
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
-from hashlib import blake2b
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -28,16 +26,11 @@ from numpy.typing import NDArray
 
 from bowerbird.errors import CollectionError
 from bowerbird.index.base import Keys, Mask
-from bowerbird.storage.files import write_atomically
+from bowerbird.index.manifest import Head, Manifest
+from bowerbird.index.tiers import one_tier
 from bowerbird.storage.lock import writer_lock
 from bowerbird.storage.packs import Pack, write_pack
 
-MANIFEST = "manifest.json"
-FORMAT = 2
-TIER = 4
-"""Segments of about one size that are merged into one; sizes are about the same within this factor."""
-SMALL = 64
-"""Segments up to this size are of one tier, as most additions are small."""
 BULK = frozenset({"blocks", "residuals", "codes", "seen", "lists", "exact", "nibbles", "groups"})
 """Arrays whose digest is too slow to compute before a search; `verify` does."""
 TRIES = 5
@@ -47,7 +40,6 @@ MEASURED = "calibration"
 """The part of a head that may change: what was measured on the index, again when it has grown."""
 
 Arrays = Mapping[str, NDArray[Any]]
-Head = Mapping[str, Any]
 
 
 class Segment(Protocol):
@@ -96,46 +88,6 @@ class Held(Generic[S]):
         mask = np.zeros(len(inside), bool)
         mask[inside] = allowed[self.segment.keys[inside]]
         return mask if self.alive is None else mask & self.alive
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """segments: per segment its file and that of its mask. head: what the kind of index keeps about itself."""
-
-    kind: str
-    head: Mapping[str, Any] = field(default_factory=dict)
-    segments: tuple[tuple[str, str], ...] = ()
-    version: int = 0
-
-    @staticmethod
-    def read(folder: Path, kind: str) -> Manifest:
-        """Raises CollectionError if it is missing, damaged, or of another kind or format."""
-        try:
-            found = json.loads((folder / MANIFEST).read_text("utf8"))
-            digest, known = found.pop("digest"), (found["format"], found["kind"])
-            segments = tuple((str(name), str(mask)) for name, mask in found["segments"])
-            manifest = Manifest(str(found["kind"]), dict(found["head"]), segments, int(found["version"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CollectionError(f"{folder / MANIFEST} cannot be read ({error}); build the index again") from error
-        if digest != _digest(found):
-            raise CollectionError(f"{folder / MANIFEST} is damaged; build the index again")
-        if known != (FORMAT, kind):
-            raise CollectionError(
-                f"{folder} has a {known[1]} index of format {known[0]}, not a {kind} index of format {FORMAT}; "
-                f"build the index again"
-            )
-        return manifest
-
-    def write(self, folder: Path) -> None:
-        write_atomically(folder / MANIFEST, json.dumps({**self._whole, "digest": self.digest}).encode())
-
-    @property
-    def digest(self) -> str:
-        return _digest(self._whole)
-
-    @property
-    def _whole(self) -> dict[str, Any]:
-        return {"format": FORMAT, **asdict(self)}
 
 
 def opened(
@@ -435,16 +387,6 @@ def to_merge(held: Sequence[Held[S]]) -> list[Held[S]]:
     return [held[number] for number in one_tier([(len(one), len(one.segment.keys)) for one in held])]
 
 
-def one_tier(sizes: Sequence[tuple[int, int]]) -> list[int]:
-    """The numbers of segments to merge, as `to_merge`. sizes: per segment how many rows are left of how many."""
-    tiers: dict[int, list[int]] = {}
-    for number, (left, rows) in enumerate(sizes):
-        if 2 * left < rows:
-            return [number]
-        tiers.setdefault(int(np.log(max(left / SMALL, 1)) / np.log(TIER)), []).append(number)
-    return next((tiers[tier] for tier in sorted(tiers) if len(tiers[tier]) >= TIER), [])
-
-
 def _masked(folder: Path, one: Held[S]) -> Held[S]:
     """With its mask written."""
     if one.alive is None or one.mask:
@@ -454,10 +396,6 @@ def _masked(folder: Path, one: Held[S]) -> Held[S]:
 
 def _lasting(head: Head) -> Head:
     return {name: value for name, value in head.items() if name != MEASURED}
-
-
-def _digest(whole: Mapping[str, Any]) -> str:
-    return blake2b(json.dumps(whole, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _sections(pack: Pack) -> Arrays:

@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import struct
-import threading
 import zlib
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -23,6 +20,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bowerbird.storage.files import partial_file
 
 MAGIC = b"BOWRDRV1"
 ALIGN = 64
@@ -61,20 +60,13 @@ def write_checked(folder: Path, suffix: str, head: Mapping[str, Any], arrays: Ar
     header = json.dumps({"head": head, "sections": sections}, sort_keys=True).encode()
     digest = blake2b(header, digest_size=16)
     name = f"{name or digest.hexdigest()}{suffix}"
-    partial = folder / f"{name}.{os.getpid()}-{threading.get_ident()}.partial"
-    try:
-        with partial.open("wb") as file:
-            file.write(MAGIC + struct.pack("<Q", len(header)) + digest.digest() + header)
-            start = -(-file.tell() // ALIGN) * ALIGN
-            for key, array in ready.items():
-                file.seek(start + int(sections[key][2]))
-                file.write(array.data)
-            file.truncate(start + offset)
-        partial.replace(folder / name)
-    except OSError:
-        with suppress(OSError):
-            partial.unlink()
-        raise
+    with partial_file(folder / name) as partial, partial.open("wb") as file:
+        file.write(MAGIC + struct.pack("<Q", len(header)) + digest.digest() + header)
+        start = -(-file.tell() // ALIGN) * ALIGN
+        for key, array in ready.items():
+            file.seek(start + int(sections[key][2]))
+            file.write(array.data)
+        file.truncate(start + offset)
     return name
 
 

@@ -23,7 +23,6 @@ import json
 import math
 import os
 import struct
-import threading
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import blake2b
@@ -34,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.errors import CollectionError
-from bowerbird.storage.files import sync_folder
+from bowerbird.storage.files import partial_file, sync_folder
 
 MAGIC = b"BOWRPAK1"
 ALIGN = 64
@@ -56,21 +55,15 @@ def write_pack(folder: Path, arrays: Arrays) -> str:
     header = json.dumps(sections, sort_keys=True).encode()
     digest = blake2b(header, digest_size=16)
     name = f"{digest.hexdigest()}.pack"
-    partial = folder / f"{name}.{os.getpid()}-{threading.get_ident()}.partial"
-    try:
-        with partial.open("wb") as file:
-            file.write(MAGIC + struct.pack("<Q", len(header)) + digest.digest() + header)
-            start = -(-file.tell() // ALIGN) * ALIGN
-            for name_, array in ready.items():
-                file.seek(start + sections[name_]["offset"])  # type: ignore[operator]
-                file.write(array.data)
-            file.truncate(max(file.tell(), start))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(folder / name)
-    except BaseException:
-        partial.unlink(missing_ok=True)  # on a full disk it would keep the room that others need
-        raise
+    with partial_file(folder / name) as partial, partial.open("wb") as file:
+        file.write(MAGIC + struct.pack("<Q", len(header)) + digest.digest() + header)
+        start = -(-file.tell() // ALIGN) * ALIGN
+        for name_, array in ready.items():
+            file.seek(start + sections[name_]["offset"])  # type: ignore[operator]
+            file.write(array.data)
+        file.truncate(max(file.tell(), start))
+        file.flush()
+        os.fsync(file.fileno())
     sync_folder(folder)
     return name
 

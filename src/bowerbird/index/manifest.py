@@ -1,0 +1,62 @@
+"""The manifest of an index: which files it is made of. Replacing it is what makes a change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from bowerbird.errors import CollectionError
+from bowerbird.storage.files import write_atomically
+
+MANIFEST = "manifest.json"
+FORMAT = 2
+
+Head = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """segments: per segment its file and that of its mask. head: what the kind of index keeps about itself."""
+
+    kind: str
+    head: Head = field(default_factory=dict)
+    segments: tuple[tuple[str, str], ...] = ()
+    version: int = 0
+
+    @staticmethod
+    def read(folder: Path, kind: str) -> Manifest:
+        """Raises CollectionError if it is missing, damaged, or of another kind or format."""
+        try:
+            found = json.loads((folder / MANIFEST).read_text("utf8"))
+            digest, known = found.pop("digest"), (found["format"], found["kind"])
+            segments = tuple((str(name), str(mask)) for name, mask in found["segments"])
+            manifest = Manifest(str(found["kind"]), dict(found["head"]), segments, int(found["version"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CollectionError(f"{folder / MANIFEST} cannot be read ({error}); build the index again") from error
+        if digest != _digest(found):
+            raise CollectionError(f"{folder / MANIFEST} is damaged; build the index again")
+        if known != (FORMAT, kind):
+            raise CollectionError(
+                f"{folder} has a {known[1]} index of format {known[0]}, not a {kind} index of format {FORMAT}; "
+                f"build the index again"
+            )
+        return manifest
+
+    def write(self, folder: Path) -> None:
+        write_atomically(folder / MANIFEST, json.dumps({**self._whole, "digest": self.digest}).encode())
+
+    @property
+    def digest(self) -> str:
+        return _digest(self._whole)
+
+    @property
+    def _whole(self) -> dict[str, Any]:
+        return {"format": FORMAT, **asdict(self)}
+
+
+def _digest(whole: Mapping[str, Any]) -> str:
+    return blake2b(json.dumps(whole, sort_keys=True).encode(), digest_size=16).hexdigest()
