@@ -13,14 +13,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.index import kernels
 from bowerbird.index.kernels import Query
-from bowerbird.index.multivector.search import Effort, interact, parts, reach, search
+from bowerbird.index.multivector.centroids import Centroids
+from bowerbird.index.multivector.search import Coded, Effort, interact, parts, reach, search
 from bowerbird.index.multivector.segment import Model, Segment
 
 ASKED = 128
@@ -36,21 +37,27 @@ TIMED = 1000
 PROBES = 64
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """ranks: where true hits stood in the order by centroids, ascending. documents: among how many.
+class Documents(Coded, Protocol):
+    """Documents whose tokens can be asked for."""
 
-    A search takes fixed_ms, which grows with the documents, and candidate_ms per candidate: medians of processor time.
-    """
+    @property
+    def token_count(self) -> int: ...
+
+    def maxsim(self, query: Query, rows: NDArray[np.int32] | None) -> NDArray[np.float32]:
+        """Of one query with some of them."""
+
+    def vectors(self, document: int) -> NDArray[np.float32]:
+        """Of one, m × dim."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """ranks: where true hits stood in the order by centroids, ascending. documents: among how many."""
 
     ranks: list[int]
     documents: int
-    fixed_ms: float
-    candidate_ms: float
-    probes: int = PROBES
-    """Lists to read per query token."""
     list_ranks: list[int] = field(default_factory=list)
-    """The same as ranks behind lists, `documents` for hits that are in none of those read; empty without lists."""
+    """The same behind lists, `documents` for hits that are in none of those read; empty without lists."""
 
     def candidates(self, recall: float, documents: int) -> int:
         """How many candidates among `documents` have the share `recall` of the true hits.
@@ -71,6 +78,20 @@ class Calibration:
     def _enough(self, ranks: list[int], recall: float, documents: int) -> int:
         return max(LEAST, int(np.ceil((ranks[_place(ranks, recall)] + 1) * self._grown(documents))))
 
+    def _grown(self, documents: int) -> float:
+        return max(1.0, documents / self.documents)
+
+
+@dataclass(frozen=True)
+class Calibration(Ranks):
+    """A search takes fixed_ms, which grows with the documents, and candidate_ms per candidate: medians of processor
+    time."""
+
+    fixed_ms: float = 0.0
+    candidate_ms: float = 0.0
+    probes: int = PROBES
+    """Lists to read per query token."""
+
     def affordable(self, latency_ms: float, documents: int) -> int:
         """How many candidates among `documents` can be scored in a time; LEAST if it is too short for any.
 
@@ -85,9 +106,6 @@ class Calibration:
         """What a search with so many candidates is expected to take."""
         return self.fixed_ms * self._grown(documents) + self.candidate_ms * candidates
 
-    def _grown(self, documents: int) -> float:
-        return max(1.0, documents / self.documents)
-
     def to_json(self) -> Mapping[str, Any]:
         return asdict(self)
 
@@ -95,13 +113,25 @@ class Calibration:
 def calibrate(segments: Sequence[Segment], model: Model, seed: int) -> Calibration:
     """Measure on the largest segment."""
     segment = max(segments, key=len)
+    asked = questions(segment, seed)
+    found = ranks_of(segment, model.centroids, asked)
+    fixed, each = _times(segment, model, asked)
+    return Calibration(found.ranks, found.documents, found.list_ranks, fixed, each)
+
+
+def questions(documents: Documents, seed: int) -> list[NDArray[np.float32]]:
+    """Queries about two or three documents each."""
     random = np.random.default_rng(seed)
-    chosen = random.permutation(len(segment))
-    groups = [np.resize(chosen[3 * number :], 2 + number % 2) for number in range(min(ASKED, -(-len(segment) // 3)))]
-    questions = [question([_tokens(segment, int(one), model) for one in group], random) for group in groups]
-    both = [_ranks(segment, model, Query.of(question)) for question in questions]
+    chosen, count = random.permutation(len(documents)), min(ASKED, -(-len(documents) // 3))
+    groups = [np.resize(chosen[3 * number :], 2 + number % 2) for number in range(count)]
+    return [question([documents.vectors(int(one)) for one in group], random) for group in groups]
+
+
+def ranks_of(documents: Documents, centroids: Centroids, asked: Sequence[NDArray[np.float32]]) -> Ranks:
+    """Where true hits of some queries stand."""
+    both = [_ranks(documents, centroids, Query.of(one)) for one in asked]
     ranks, listed = (sorted(rank for found in side for rank in found) for side in zip(*both, strict=True))
-    return Calibration(ranks, len(segment), *_times(segment, model, questions), list_ranks=listed)
+    return Ranks(ranks, len(documents), listed)
 
 
 def _place(ranks: Sequence[int], recall: float) -> int:
@@ -129,25 +159,25 @@ def _median_ms(segment: Segment, model: Model, questions: Sequence[NDArray[np.fl
     return 1000 * float(np.median(took))
 
 
-def _ranks(segment: Segment, model: Model, query: Query) -> tuple[list[int], list[int]]:
+def _ranks(documents: Documents, centroids: Centroids, query: Query) -> tuple[list[int], list[int]]:
     """Where the best ten stand in a pass, and from how many candidates on, less one, lists let them through."""
     run = kernels.use()
-    tables = [run.table(part, model.centroids.blocks, len(model.centroids)) for part in parts(query)]
-    depth = max(TEN, DEPTH * len(segment) // max(int(segment.offsets[-1]), 1))
-    scores = interact(run, segment, tables, None)
+    tables = [run.table(part, centroids.blocks, len(centroids)) for part in parts(query)]
+    depth = max(TEN, DEPTH * len(documents) // max(documents.token_count, 1))
+    scores = interact(run, documents, tables, None)
     kept = run.top(scores, depth)
     by_centroids = kept[np.argsort(-scores[kept], kind="stable")]
-    exact = run.maxsim(query.ordered(model.order), segment.tokens, segment.offsets, by_centroids)
+    exact = documents.maxsim(query, by_centroids)
     ranks = np.argsort(-exact, kind="stable")[:TEN]
-    if not segment.listed:
+    if not documents.listed:
         return ranks.tolist(), []
-    scores = np.zeros(len(segment), np.int64)
-    found, reached = reach(run, segment, tables, len(query), PROBES)
+    scores = np.zeros(len(documents), np.int64)
+    found, reached = reach(run, documents, tables, len(query), PROBES)
     scores[found] = reached
     best = scores[by_centroids[ranks]]
     before = np.array([np.count_nonzero(scores >= score) - 1 for score in best])
     listed = np.maximum(ranks, before // Effort(1).reached)
-    return ranks.tolist(), np.where(best > 0, listed, len(segment)).tolist()
+    return ranks.tolist(), np.where(best > 0, listed, len(documents)).tolist()
 
 
 def question(documents: Sequence[NDArray[np.float32]], random: np.random.Generator) -> NDArray[np.float32]:
@@ -158,11 +188,3 @@ def question(documents: Sequence[NDArray[np.float32]], random: np.random.Generat
     moved = chosen + NOISE * noise / np.linalg.norm(noise, axis=1, keepdims=True)
     unit: NDArray[np.float32] = (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
     return unit
-
-
-def _tokens(segment: Segment, document: int, model: Model) -> NDArray[np.float32]:
-    """The vectors of a document, as they are stored."""
-    start, end = int(segment.offsets[document]), int(segment.offsets[document + 1])
-    scales = segment.tokens.scales[start:end].astype(np.float32)
-    vectors: NDArray[np.float32] = segment.tokens.rows(start, end).astype(np.float32) * scales[:, None]
-    return vectors if model.order is None else vectors[:, np.argsort(model.order)]

@@ -76,7 +76,7 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
         if home is not None:
             home.mkdir(parents=True, exist_ok=True)
             name = write_pack(home, model.arrays())
-        index = cls(Manifest(KIND, _head(name, model, Calibration([0], 1, 0.0, 0.0))), home, model)
+        index = cls(Manifest(KIND, _head(name, model, Calibration([0], 1))), home, model)
         first = [index._segments.kept(segment_arrays(*part, model, threads)) for part in _portions(keys, tokens)]
         if len(first) > 1:
             first = [index._segments.kept(merged_arrays([(one.segment, one.left) for one in first], model))]

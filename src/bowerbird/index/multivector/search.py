@@ -8,10 +8,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import ModuleType
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,20 @@ class Effort:
         return 4 * self.candidates
 
 
+class Coded(Protocol):
+    """Documents by their centroids (see segment.py); the tokens may lie elsewhere."""
+
+    @property
+    def codes(self) -> NDArray[np.uint16]: ...
+    @property
+    def code_offsets(self) -> NDArray[np.int64]: ...
+    @property
+    def listed(self) -> bool: ...
+    @property
+    def arrays(self) -> Mapping[str, NDArray[Any]]: ...
+    def __len__(self) -> int: ...
+
+
 def best_keys(
     keys: NDArray[np.int64], scores: NDArray[np.float32], k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -63,7 +78,6 @@ def search(
     """
     run = kernels.use()
     query = Query.of(tokens)
-    stored = query.ordered(model.order)
     candidates = max(effort.candidates, k)
     if sum(_count(segment, mask) for segment, mask in zip(segments, usable, strict=True)) <= candidates:
         chosen = [_rows(mask) for mask in usable]
@@ -74,7 +88,7 @@ def search(
     for number, (segment, some) in enumerate(zip(segments, chosen, strict=True)):
         rows = np.arange(len(segment)) if some is None else some
         keys.append(segment.keys[rows])
-        scores.append(run.maxsim(stored, segment.tokens, segment.offsets, some))
+        scores.append(segment.maxsim(query, some))
         places.append(np.stack([np.full(len(rows), number), rows], axis=1))
     key, score = np.concatenate(keys), np.concatenate(scores)
     if model.exact and k:
@@ -101,7 +115,7 @@ def _rescored(
 
 def nominate(
     run: ModuleType,
-    segments: Sequence[Segment],
+    segments: Sequence[Coded],
     usable: Sequence[Mask | None],
     tables: Sequence[Bytes],
     asked: int,
@@ -123,7 +137,7 @@ def nominate(
     return [some if mine is None else mine[some] for some, mine in zip(chosen, rows, strict=True)]
 
 
-def interact(run: ModuleType, segment: Segment, tables: Sequence[Bytes], rows: Rows | None) -> Rows:
+def interact(run: ModuleType, segment: Coded, tables: Sequence[Bytes], rows: Rows | None) -> Rows:
     """Scores by centroids, halved for very long queries so that they fit into 16 bits."""
     total = run.interact(tables[0], segment.codes, segment.code_offsets, rows)
     for table in tables[1:]:
@@ -134,14 +148,14 @@ def interact(run: ModuleType, segment: Segment, tables: Sequence[Bytes], rows: R
 
 
 def _listed(
-    run: ModuleType, segment: Segment, mask: Mask | None, tables: Sequence[Bytes], asked: int, effort: Effort
+    run: ModuleType, segment: Coded, mask: Mask | None, tables: Sequence[Bytes], asked: int, effort: Effort
 ) -> Rows:
     """Documents that the lists reach best, at most `effort.reached`."""
     return _most(run, *reach(run, segment, tables, asked, effort.probes), mask, effort.reached)
 
 
 def reach(
-    run: ModuleType, segment: Segment, tables: Sequence[Bytes], asked: int, probes: int
+    run: ModuleType, segment: Coded, tables: Sequence[Bytes], asked: int, probes: int
 ) -> tuple[Rows, NDArray[np.int32]]:
     """Documents in the lists of the best centroids of each query token, and their scores by those alone."""
     lists, offsets = segment.arrays["lists"], segment.arrays["list_offsets"]
@@ -173,5 +187,5 @@ def _rows(mask: Mask | None) -> Rows | None:
     return None if mask is None else np.flatnonzero(mask).astype(np.int32)
 
 
-def _count(segment: Segment, mask: Mask | None) -> int:
+def _count(segment: Coded, mask: Mask | None) -> int:
     return len(segment) if mask is None else int(np.count_nonzero(mask))

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.embeddings import MultiVector
-from bowerbird.index.kernels import Blocks, Bytes, Codes, quantize
+from bowerbird.index import kernels
+from bowerbird.index.kernels import Blocks, Bytes, Codes, Query, quantize
 from bowerbird.index.multivector.centroids import Centroids
 from bowerbird.index.multivector.codec import Arrays, Codebooks, quantized_arrays, tokens_of
 
@@ -83,11 +84,28 @@ class Segment:
         self.codes: NDArray[np.uint16] = arrays["seen" if compact else "codes"]
         self.code_offsets: NDArray[np.int64] = arrays["seen_offsets"] if compact else self.offsets
         self.listed = "lists" in arrays
-        self._centroids = len(model.centroids)
+        self._centroids, self._order = len(model.centroids), model.order
         self.exact: NDArray[np.float16] | None = arrays.get("exact")
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    @property
+    def token_count(self) -> int:
+        return int(self.offsets[-1])
+
+    def maxsim(self, query: Query, rows: NDArray[np.int32] | None) -> NDArray[np.float32]:
+        """Of one query with some documents, or all."""
+        stored = query.ordered(self._order)
+        scores: NDArray[np.float32] = kernels.use().maxsim(stored, self.tokens, self.offsets, rows)
+        return scores
+
+    def vectors(self, document: int) -> NDArray[np.float32]:
+        """The vectors of a document, as they are stored, m × dim."""
+        start, end = int(self.offsets[document]), int(self.offsets[document + 1])
+        scales = self.tokens.scales[start:end].astype(np.float32)
+        vectors: NDArray[np.float32] = self.tokens.rows(start, end).astype(np.float32) * scales[:, None]
+        return vectors if self._order is None else vectors[:, np.argsort(self._order)]
 
     def check(self) -> None:
         """Raises ValueError if a centroid or a document is named that is not there."""
@@ -117,15 +135,22 @@ def segment_arrays(keys: NDArray[np.int64], tokens: MultiVector, model: Model, t
 def _with_codes(arrays: Arrays, codes: NDArray[np.uint16], model: Model) -> Arrays:
     """Add what the first pass reads."""
     pairs = document_codes(codes, arrays["offsets"])
-    count = len(arrays["keys"])
     if "codes" not in arrays:
-        arrays["seen"] = (pairs & 0xFFFF).astype(np.uint16)
-        arrays["seen_offsets"] = np.searchsorted(pairs >> 16, np.arange(count + 1)).astype(np.int64)
-    if model.lists(len(pairs)):
-        by_code = np.sort((pairs & 0xFFFF) << 32 | pairs >> 16)
-        arrays["lists"] = (by_code & 0xFFFFFFFF).astype(np.int32)
-        arrays["list_offsets"] = np.searchsorted(by_code >> 32, np.arange(len(model.centroids) + 1)).astype(np.int64)
-    return arrays
+        arrays |= seen_arrays(pairs, len(arrays["keys"]))
+    return arrays | list_arrays(pairs, len(model.centroids)) if model.lists(len(pairs)) else arrays
+
+
+def seen_arrays(pairs: NDArray[np.int64], documents: int) -> Arrays:
+    """The different centroids of every document. pairs: of `document_codes`."""
+    offsets = np.searchsorted(pairs >> 16, np.arange(documents + 1)).astype(np.int64)
+    return {"seen": (pairs & 0xFFFF).astype(np.uint16), "seen_offsets": offsets}
+
+
+def list_arrays(pairs: NDArray[np.int64], centroids: int) -> Arrays:
+    """The documents of every centroid. pairs: of `document_codes`."""
+    by_code = np.sort((pairs & 0xFFFF) << 32 | pairs >> 16)
+    offsets = np.searchsorted(by_code >> 32, np.arange(centroids + 1)).astype(np.int64)
+    return {"lists": (by_code & 0xFFFFFFFF).astype(np.int32), "list_offsets": offsets}
 
 
 def document_codes(codes: NDArray[np.uint16], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
