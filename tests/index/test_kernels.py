@@ -22,8 +22,6 @@ from bowerbird.index.kernels import BitGroups, Blocks, Codes, Nibbles, Norms, Qu
 from bowerbird.index.kernels.nibbles import Tables
 from tests.index.checked_kernels import lists_of
 
-C_LEVELS = (0, 1, 2)
-
 
 def forms() -> list[tuple[str, ModuleType, int]]:
     """Name, module and level of every form that this machine has."""
@@ -33,7 +31,9 @@ def forms() -> list[tuple[str, ModuleType, int]]:
             module = kernels.use(name)
         except ImportError:
             continue
-        levels = [level for level in C_LEVELS if module.set_level(level) == level] if name == "c" else [-1]
+        levels = (
+            [level for level in range(len(module.LEVELS)) if module.set_level(level) == level] if name == "c" else [-1]
+        )
         found += [(f"{name}{level}", module, level) for level in levels]
     return found
 

@@ -21,7 +21,9 @@ from bowerbird.index.kernels.ranges import Norms, Ranges
 LIBRARY = Path(__file__).with_name("_kernels.dll" if sys.platform == "win32" else "_kernels.so")
 FEW = 8
 """One in so many rows is few: those are looked up one by one."""
-LEVELS = ("portable", "AVX2", "AVX-512 VNNI")
+LEVELS = ("portable", "AVX2", "AVX-512 VNNI", "NEON")
+COUNTING = ("bb_gather", "bb_top", "bb_lookups", "bb_bm25_take", "bb_bm25_take_all")
+"""Functions that return how many they found, in 64 bits."""
 
 Ints = NDArray[np.int32]
 _scratch = threading.local()
@@ -31,10 +33,9 @@ _scratch = threading.local()
 def library() -> ctypes.CDLL:
     """The shared library beside this file. Raises OSError if it was not built for this machine and version."""
     loaded = ctypes.CDLL(str(LIBRARY))
-    counting = ("bb_gather", "bb_top", "bb_lookups", "bb_bm25_take", "bb_bm25_take_all")
-    if not all(hasattr(loaded, name) for name in (*counting, "bb_rescore")):
+    if not all(hasattr(loaded, name) for name in (*COUNTING, "bb_rescore")):
         raise OSError(f"{LIBRARY} is of an older version; install bowerbird again")
-    for name in counting:
+    for name in COUNTING:
         getattr(loaded, name).restype = ctypes.c_int64
     return loaded
 
@@ -46,7 +47,7 @@ def __getattr__(attribute: str) -> str:
 
 
 def set_level(level: int) -> int:
-    """Run a slower form than the processor could: 0 portable, 1 AVX2, 2 AVX-512 VNNI, -1 the best. For tests."""
+    """Run a slower form than the processor could, a number in LEVELS; -1 the best. For tests. The level in force."""
     return int(library().bb_set_level(level))
 
 

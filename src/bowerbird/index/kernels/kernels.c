@@ -1,7 +1,7 @@
 /* Inner loops of late-interaction search. One library, no dependencies, chosen at run time for the processor.
 
-   Every function exists in up to three forms that give the same bits: AVX-512 VNNI, AVX2 and portable C (which
-   compilers vectorise for NEON). kernels/reference.py says in numpy what each one computes.
+   Every function exists in up to four forms that give the same bits: AVX-512 VNNI, AVX2, NEON and portable C, which
+   compilers vectorise. kernels/reference.py says in numpy what each one computes.
 
    Tokens lie in blocks of 16: block[dim / 4][16][4] bytes, so that one 64-byte load gives four dimensions of sixteen
    tokens and a dot product needs no horizontal sum. Document bytes are x + 128 (VNNI multiplies unsigned by signed);
@@ -24,6 +24,9 @@
 #define X86 1
 #define WITH_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
 #define WITH_AVX2 __attribute__((target("avx2,f16c")))
+#elif defined(__aarch64__) && defined(__ARM_NEON)
+#include <arm_neon.h>
+#define ARM 1
 #endif
 
 #define LANES 16
@@ -32,7 +35,7 @@
 
 /* ---- which form runs ------------------------------------------------------------------------------------------ */
 
-enum { PORTABLE = 0, AVX2 = 1, VNNI = 2 };
+enum { PORTABLE = 0, AVX2 = 1, VNNI = 2, NEON = 3 };
 static int level = -1;
 
 static int best_level(void) {
@@ -41,6 +44,8 @@ static int best_level(void) {
   if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
     return VNNI;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c")) return AVX2;
+#elif defined(ARM)
+  return NEON;
 #endif
   return PORTABLE;
 }
@@ -50,10 +55,11 @@ API int bb_level(void) {
   return level;
 }
 
-/* Choose a slower form than the processor could run: for tests. Returns the level that is now in force. */
+/* Choose a slower form than the processor could run: for tests. Returns the level that is now in force, the best one
+   where the processor has not the one that is wanted. */
 API int bb_set_level(int wanted) {
   int best = best_level();
-  level = wanted < 0 || wanted > best ? best : wanted;
+  level = wanted == PORTABLE || (wanted == AVX2 && best == VNNI) ? wanted : best;
   return level;
 }
 

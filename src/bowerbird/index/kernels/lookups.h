@@ -91,9 +91,7 @@ WITH_WIDE static int64_t above_avx512(const uint8_t *tables, int64_t pairs, cons
 }
 #endif
 
-#if defined(__aarch64__) && defined(__ARM_NEON)
-#include <arm_neon.h>
-
+#ifdef ARM
 static int64_t above_neon(const uint8_t *tables, int64_t pairs, const uint8_t *codes, int64_t from, int64_t end,
                           int32_t limit, uint16_t sums[LANES]) {
   const uint8x16_t nibble = vdupq_n_u8(15);
@@ -122,8 +120,8 @@ static above_fn above(void) {
 #ifdef X86
   if (bb_level() == VNNI) return above_avx512;
   if (bb_level() == AVX2) return above_avx2;
-#elif defined(__aarch64__) && defined(__ARM_NEON)
-  return above_neon;
+#elif defined(ARM)
+  if (bb_level() == NEON) return above_neon;
 #endif
   return above_portable;
 }
