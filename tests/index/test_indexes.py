@@ -263,6 +263,19 @@ def test_filters_leave_k_hits_where_there_are_k(kind: Kind, seed: int, k: int, s
     assert (index.search(queries, k, allowed=np.zeros(0, bool)).keys == -1).all()
 
 
+@pytest.mark.parametrize("name", ["dense", "binary", "multi-vector"])
+def test_threads_share_a_batch(name: str) -> None:
+    kind = KINDS[name]
+    index, _ = filled(kind, None, 400)
+    for asked, threads in ((1, 4), (2, 3), (37, 2), (37, 64)):
+        queries = kind.draw(asked, 5)
+        alone, shared = index.search(queries, 20), index.search(queries, 20, threads=threads)
+        np.testing.assert_array_equal(shared.keys, alone.keys)
+        np.testing.assert_array_equal(shared.scores, alone.scores)
+    with pytest.raises(ValueError, match="0"):
+        index.search(kind.draw(2, 5), 20, threads=0)
+
+
 def test_bad_input_is_refused(kind: Kind) -> None:
     vectors = kind.draw(3, 0)
     index = kind.index.build(np.arange(3), vectors)

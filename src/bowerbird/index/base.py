@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
@@ -42,6 +44,21 @@ class Found:
         scores = np.concatenate([part.scores for part in parts], axis=1)
         order = np.lexsort((keys, -scores, keys < 0))[:, :k]
         return Found(np.take_along_axis(keys, order, 1), np.take_along_axis(scores, order, 1))
+
+
+def in_threads(search: Callable[[slice], Found], queries: int, threads: int) -> Found:
+    """What a search finds for the rows of a batch of queries, in so many parts at once.
+
+    Raises ValueError for less than one thread.
+    """
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
+    if min(threads, queries) <= 1:
+        return search(slice(0, queries))
+    bounds = np.linspace(0, queries, min(threads, queries) + 1).astype(int).tolist()
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(search, (slice(start, end) for start, end in pairwise(bounds))))
+    return Found(np.concatenate([part.keys for part in parts]), np.concatenate([part.scores for part in parts]))
 
 
 @dataclass(frozen=True, slots=True)

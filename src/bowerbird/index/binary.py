@@ -12,7 +12,7 @@ import numpy as np
 
 from bowerbird.embeddings import Binary, Dense
 from bowerbird.index import kernels
-from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_keys, check_queries, check_request
+from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_keys, check_queries, check_request, in_threads
 from bowerbird.index.binary_segment import BinarySegment
 from bowerbird.index.bit_means import BitMeans
 from bowerbird.index.manifest import Manifest
@@ -75,16 +75,24 @@ class BinaryIndex(SegmentedIndex[BinarySegment]):
         replaced = keys if gone is None else np.concatenate([keys, gone])
         self._segments.update(replaced, [BinarySegment.build(keys, codes.codes, self._hashed).arrays], version)
 
-    def search(self, queries: Binary, k: int, *, allowed: Mask | None = None, recall: float = 1.0) -> Found:
+    def search(
+        self, queries: Binary, k: int, *, allowed: Mask | None = None, recall: float = 1.0, threads: int = 1
+    ) -> Found:
         """q queries → q × k keys (-1 pads) and minus the bits that differ, best first, lower keys first among equals.
 
         allowed: a mask over keys; keys beyond its end are not allowed. recall: not used, the result is exact.
+        threads: of a batch.
         """
         check_request(k, recall)
         self._check_bits(queries, "queries")
         asked = np.ascontiguousarray(queries.codes)
-        parts = [one.segment.search(asked, k, one.usable(allowed)) for one in self._segments.ready()]
-        return Found.best(parts, len(asked), k)
+        segments = [(one.segment, one.usable(allowed)) for one in self._segments.ready()]
+
+        def found(rows: slice) -> Found:
+            parts = [segment.search(asked[rows], k, usable) for segment, usable in segments]
+            return Found.best(parts, rows.stop - rows.start, k)
+
+        return in_threads(found, len(asked), threads)
 
     def rescore(self, queries: Dense, found: Found, means: BitMeans) -> Found:
         """The same hits in the order of inner products of real-valued queries with what the codes stand for."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from bowerbird.embeddings import Dense
 from bowerbird.index import kernels
-from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_keys, check_queries, check_request
+from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_keys, check_queries, check_request, in_threads
 from bowerbird.index.coding import Coding, check_coding, coding_of_json, coding_to_json
 from bowerbird.index.dense_segment import Arrays, DenseSegment
 from bowerbird.index.manifest import Manifest
@@ -91,18 +91,24 @@ class DenseIndex(SegmentedIndex[DenseSegment]):
         fresh = DenseSegment.build(keys, vectors.vectors, coding=self._coding, seed=self._seed)
         self._segments.update(replaced, [fresh.arrays], version)
 
-    def search(self, queries: Dense, k: int, *, allowed: Mask | None = None, recall: float = 0.95) -> Found:
+    def search(
+        self, queries: Dense, k: int, *, allowed: Mask | None = None, recall: float = 0.95, threads: int = 1
+    ) -> Found:
         """q queries → q × k keys (-1 pads) and inner products, best first, lower keys first among equals.
 
         allowed: a mask over keys; keys beyond its end are not allowed. recall: share of the true best ten to aim at.
-        Raises ValueError for queries of another size or with values that are no numbers.
+        threads: of a batch. Raises ValueError for queries of another size or with values that are no numbers.
         """
         check_request(k, recall)
         check_queries(queries, self.dim)
-        parts = [
-            one.segment.search(queries, k, usable=one.usable(allowed), recall=recall) for one in self._segments.ready()
-        ]
-        return Found.best(parts, len(queries), k)
+        segments = [(one.segment, one.usable(allowed)) for one in self._segments.ready()]
+
+        def found(rows: slice) -> Found:
+            asked = Dense(queries.vectors[rows])
+            parts = [segment.search(asked, k, usable=usable, recall=recall) for segment, usable in segments]
+            return Found.best(parts, len(asked), k)
+
+        return in_threads(found, len(queries), threads)
 
     def vectors_of(self, keys: Keys) -> Dense:
         """float16, as they are stored. Raises KeyError for a key that is not there."""

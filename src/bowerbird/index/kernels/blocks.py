@@ -33,7 +33,8 @@ class Query:
     def of(tokens: Floats) -> Query:
         """m × dim vectors; every token has its own scale."""
         values, scales = quantize(tokens, np.float32)
-        return Query(np.pad(values, ((0, 0), (0, -values.shape[1] % 4))), scales.astype(np.float32))
+        short = -values.shape[1] % 4
+        return Query(np.pad(values, ((0, 0), (0, short))) if short else values, scales.astype(np.float32))
 
     def ordered(self, order: NDArray[np.int64] | None) -> Query:
         """With the dimensions in another order."""
