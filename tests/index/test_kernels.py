@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from bowerbird.index import kernels
 from bowerbird.index.kernels import BitGroups, Blocks, Codes, Nibbles, Norms, Query, Ranges, reference
 from bowerbird.index.kernels.nibbles import Tables
-from tests.index.checked_kernels import lists_of
+from tests.index.kernel_cases import ask, cases, lists_of, same
 
 
 def forms() -> list[tuple[str, ModuleType, int]]:
@@ -102,6 +102,17 @@ def test_maxsim_of_residuals_is_the_same_to_the_last_bit(seed: int, lengths: lis
         if level >= 0:
             module.set_level(level)
         np.testing.assert_array_equal(module.maxsim(query, tokens, offsets), reference.maxsim(query, tokens, offsets))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_all_kernels_are_the_same_for_inputs_of_any_size(seed: int) -> None:
+    for case in cases(seed):
+        expected = ask(reference, case)
+        for _, module, level in FORMS:
+            if level >= 0:
+                module.set_level(level)
+            same(module, case, expected)
 
 
 def test_quantised_maxsim_is_near_the_exact_one(form: ModuleType) -> None:

@@ -470,7 +470,7 @@ static dot_fn dot(void) {
 }
 
 /* The best centroid of every token, sought in the neighbourhoods of its `probes` best regions. Region r owns centroids
-   bounds[r] .. bounds[r + 1] - 1; whole blocks are looked at. The lowest number wins among equals. index: n. */
+   bounds[r] .. bounds[r + 1] - 1, whole blocks are looked at; regions without any do not count. The lowest number wins among equals. index: n. */
 API int bb_assign(const int8_t *tokens, int64_t n, int dim, const uint8_t *regions, int64_t region_count, int probes,
                   const int64_t *bounds, const uint8_t *centroids, int64_t count, int32_t *value, int32_t *index) {
   dot_fn compute = dot();
@@ -483,11 +483,14 @@ API int bb_assign(const int8_t *tokens, int64_t n, int dim, const uint8_t *regio
     for (int j = 0; j < dim; j++) start += token[j];
     start *= -128;
     for (int64_t b = 0; b * LANES < region_count; b++) compute(token, start, dim, regions + b * dim * LANES, near + b * LANES);
+    for (int64_t r = 0; r < region_count; r++)
+      if (bounds[r] == bounds[r + 1]) near[r] = INT32_MIN;
     value[i] = INT32_MIN, index[i] = 0;
     for (int p = 0; p < probes && p < region_count; p++) {
       int64_t chosen = 0;
       for (int64_t r = 1; r < region_count; r++)
         if (near[r] > near[chosen]) chosen = r;
+      if (near[chosen] == INT32_MIN) break;
       near[chosen] = INT32_MIN;
       for (int64_t b = bounds[chosen] / LANES; b * LANES < bounds[chosen + 1]; b++) {
         compute(token, start, dim, centroids + b * dim * LANES, found);

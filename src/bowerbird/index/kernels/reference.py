@@ -68,15 +68,16 @@ def assign(
 ) -> tuple[Ints, Ints]:
     """As `nearest`, sought only in the `probes` best regions of a token.
 
-    Region r owns the centroids bounds[r] … bounds[r + 1] - 1; whole blocks of 16 are looked at.
+    Region r owns the centroids bounds[r] … bounds[r + 1] - 1, whole blocks of 16 are looked at; regions without any do
+    not count.
     """
-    count = int(bounds[-1])
-    near = np.argsort(-dots_of(tokens, regions.rows(0, len(bounds) - 1)), axis=1, kind="stable")
+    count, owners = int(bounds[-1]), np.flatnonzero(np.diff(bounds))
+    near = owners[np.argsort(-dots_of(tokens, regions.rows(0, len(bounds) - 1)[owners]), axis=1, kind="stable")]
     value, index = np.full(len(tokens), -(2**31), np.int64), np.zeros(len(tokens), np.int64)
-    for region in range(len(bounds) - 1):
+    for region in owners.tolist():
         mine = np.flatnonzero((near[:, :probes] == region).any(axis=1))
         first, last = bounds[region] // LANES * LANES, min(-(-bounds[region + 1] // LANES) * LANES, count)
-        if len(mine) and bounds[region] < bounds[region + 1]:
+        if len(mine):
             dots = dots_of(tokens[mine], centroids.rows(int(first), int(last)))
             best = dots.argmax(axis=1)
             found, number = dots[np.arange(len(dots)), best], best + first
