@@ -21,6 +21,8 @@ TOKENS = ("blocks", "scales", "residuals", "codes")
 """Arrays that a candidate is scored with."""
 DEPTH = 100
 """Hits that are asked for."""
+SAMPLED = 50
+"""Vectors that are asked for to see how many are scored again."""
 QUERY_TOKENS = 21
 """Of the average query."""
 
@@ -127,12 +129,22 @@ class Dense:
         return [keys[keys >= 0] for keys in found.keys]
 
     def touched(self, setting: Recall) -> float:
-        """All centroids, the lists that are looked into, and the vectors that are scored again."""
+        """All points of lists, the lists that are looked into, and the vectors that are scored again, as many as for
+        some of the vectors as queries."""
         read, dim = 0.0, self._index.dim
         for segment in (one.segment for one in self._index._segments.held):
-            share = segment.calibration.probes(setting.recall) / len(segment.lists) if segment.listed else 1.0
+            if not segment.pass_bytes:
+                read += segment.vectors.nbytes
+                continue
+            probes, wanted = (
+                segment.calibration.probes(setting.recall),
+                segment.calibration.wanted(setting.recall, DEPTH),
+            )
+            share = probes / len(segment.lists) if segment.listed else 1.0
             read += len(segment.lists) * dim + min(share, 1.0) * segment.pass_bytes
-            read += 2 * dim * segment.calibration.refined(setting.recall, DEPTH)
+            some = segment.vectors[:: max(len(segment) // SAMPLED, 1)].astype(np.float32)
+            again = [len(one.places) for one in segment._nominated(some, wanted, None, probes)]
+            read += 2 * dim * float(np.mean(again))
         return read
 
 

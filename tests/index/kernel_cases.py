@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bowerbird.index.kernels import SLOTS, BitGroups, Blocks, Codes, Nibbles, Norms, Query, Ranges, quantize
+from bowerbird.index.kernels import SLOTS, BitGroups, Blocks, Codes, Near, Nibbles, Norms, Query, Ranges, quantize
 
 Case = tuple[str, tuple[Any, ...]]
 
@@ -185,8 +185,10 @@ def lookups(random: np.random.Generator, subspaces: int, count: int, highest: in
     codes = Nibbles.of(random.integers(0, 16, (count, subspaces)).astype(np.uint8))
     tables = random.integers(0, highest + 1, (2, codes.pairs, 16)).astype(np.uint8)
     starts, ends = ranges_of(random, count)
-    biases = random.integers(-9000, 9000, len(starts)).astype(np.int32) * some(random, 0, 1, 200_000)
-    return "lookups", (tables, codes, starts, ends, biases, k, mask_of(random, count))
+    order = random.permutation(len(starts))
+    biases = random.integers(-9000, 9000, len(starts)).astype(np.int32) * some(random, 0, 1, 100_000)
+    near = Near(k, some(random, 0, 9, 5000), k + some(random, 0, 1, 100))
+    return "lookups", (tables, codes, starts[order], ends[order], biases, near, mask_of(random, count))
 
 
 def words(random: np.random.Generator) -> Iterator[Case]:

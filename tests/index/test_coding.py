@@ -15,7 +15,7 @@ from bowerbird.embeddings import Dense
 from bowerbird.encoders import load
 from bowerbird.index import coding as coding_module
 from bowerbird.index import dense_segment
-from bowerbird.index.coding import Coding, Lists, Prefix, arrays_of, first_pass
+from bowerbird.index.coding import Coding, Lists, Prefix, Wanted, arrays_of, first_pass
 from bowerbird.index.dense import DenseIndex
 from bowerbird.index.dense_calibration import Calibration
 from bowerbird.items import Text
@@ -145,13 +145,15 @@ def test_a_first_pass_has_the_order_of_what_it_stores(seed: int, count: int, dim
     random = np.random.default_rng(seed)
     vectors = random.standard_normal((count, dim)).astype(np.float32)
     cut = int(random.integers(0, count + 1))
-    lists = Lists(np.array([0, cut, count], np.int64), random.standard_normal((2, dim)).astype(np.float32))
+    points = random.standard_normal((2, dim)).astype(np.float16)
+    lists = Lists(np.array([0, cut, count], np.int64), points, np.zeros(2, np.float32))
     query = random.standard_normal((1, dim)).astype(np.float32)
     usable = random.random(count) < 0.5 if masked else None
     open_to = np.ones(count, bool) if usable is None else usable
     for coding in ("int8", "product"):
         arrays = arrays_of(coding, vectors, lists, seed=seed)
-        found = first_pass(arrays).best(query, lists, np.arange(2), k, usable)[0]
+        part = lists.part(np.array([1, 0]), query @ points.T)
+        found = first_pass(arrays).nominate(query, part, Wanted.best(k), usable)[0].places
         assert len(found) == min(k, open_to.sum()) == len(set(found.tolist()))
         assert open_to[found].all()
         scores = (decoded(arrays, coding, vectors, lists) @ query[0])[found]
@@ -190,15 +192,59 @@ def test_wrong_codings_are_refused() -> None:
 
 
 def test_calibration_reads_quantiles() -> None:
-    measured = Calibration(np.arange(100, dtype=np.int32), np.arange(0, 1000, 10, dtype=np.int32))
+    slacks = np.linspace(-0.2, 0.7999, 1000, dtype=np.float32)
+    measured = Calibration(np.arange(100, dtype=np.int32), slacks, np.zeros(0, np.int32))
     assert measured.probes(1.0) == 100
     assert measured.probes(0.95) == 98  # 0.95 of all is 0.974 of the 0.975 that the first pass leaves
-    assert measured.refined(1.0, 10) == 991
-    assert measured.refined(1.0, 5) == 496
-    assert measured.refined(0.5, 10) == 741
-    assert Calibration.of({}).refined(0.9, 3) == 12
+    assert measured.wanted(1.0, 10) == Wanted(10, float(slacks[-1]), 1000)
+    assert measured.wanted(0.5, 7) == Wanted(7, float(slacks[749]), 700)  # 0.75 for the first pass
+    assert Calibration(measured.ranks, slacks - 1, measured.depths).wanted(0.9, 3).slack == 0
     with pytest.raises(ValueError, match="recall"):
         measured.probes(0)
+
+
+def test_calibration_of_older_files_counts_vectors() -> None:
+    measured = Calibration.of({"ranks": np.arange(9), "depths": np.arange(0, 1000, 10)})
+    assert measured.wanted(1.0, 10) == Wanted.best(991)
+    assert measured.wanted(1.0, 5) == Wanted.best(496)
+    assert measured.wanted(0.5, 10) == Wanted.best(741)
+    assert Calibration.of({}).wanted(0.9, 3) == Wanted.best(12)
+
+
+def test_lists_know_their_means_and_how_far_scores_spread() -> None:
+    random = np.random.default_rng(0)
+    wide = np.array([0.3, 1.0])[:, None, None] * random.standard_normal((2, 4000, 8))
+    vectors = (wide + random.standard_normal((2, 1, 8))).reshape(-1, 8).astype(np.float32)
+    lists = Lists.around(vectors, np.array([0, 4000, 4000, 8000]))
+    assert not lists.points[1].any()
+    for number in (0, 2):
+        mine = vectors[lists.bounds[number] : lists.bounds[number + 1]]
+        np.testing.assert_allclose(lists.points[number], mine.mean(axis=0), atol=2e-3)
+    np.testing.assert_allclose(lists.spreads, [0.3, 0, 1], rtol=0.02)
+    queries = 3 * random.standard_normal((5, 8)).astype(np.float32)
+    lengths = np.linalg.norm(queries, axis=1, keepdims=True)
+    scores = lists.scores(queries)
+    np.testing.assert_allclose(scores, queries @ lists.points.astype(np.float32).T, atol=0.2)
+    np.testing.assert_allclose(lists.promise(queries, scores), scores + 2 * lengths * lists.spreads, rtol=1e-5)
+
+
+def test_what_is_near_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same from several portions of int8 values as by one sort."""
+    monkeypatch.setattr(coding_module, "CHUNK", 300)
+    random = np.random.default_rng(0)
+    vectors = random.integers(-3, 4, (3000, 4)).astype(np.float32)  # many scores are equal
+    lists = Lists.around(vectors, np.arange(0, 3001, 500))
+    first = first_pass(arrays_of("int8", vectors, lists))
+    query = np.array([[127, 0, 0, 0]], np.float32)
+    part = lists.part(np.array([4, 1, 0, 3]), np.zeros((1, 6), np.float32))
+    rows = np.concatenate([np.arange(2000)[:1000], np.arange(1500, 2500)])
+    for wanted in (Wanted.best(7), Wanted(5, 0.9, 2000), Wanted(700, 1.1, 710), Wanted(9000, 0.0, 9000)):
+        found = first.nominate(query, part, wanted, None)[0]
+        everything = first.nominate(query, part, Wanted.best(9000), None)[0]
+        least = everything.scores[min(wanted.k, 2000) - 1] - wanted.slack * 127
+        assert set(everything.places.tolist()) == set(rows.tolist())
+        kept = (everything.scores >= least).sum() if wanted.k < 2000 else 2000
+        np.testing.assert_array_equal(found.places, everything.places[: min(kept, wanted.most)])
 
 
 @cache

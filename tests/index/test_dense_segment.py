@@ -105,6 +105,15 @@ def test_rebuilt_with_the_same_centroids(listed: DenseSegment) -> None:
     assert not listed.rebuilt(kept[:50], VECTORS[kept[:50]]).listed
 
 
+def test_files_of_older_versions_are_searched(listed: DenseSegment) -> None:
+    """They rank lists by the centroids that vectors were sorted by, and know how many vectors to re-score."""
+    kept = {name: array for name, array in listed.arrays.items() if not name.startswith(("lists.", "slacks"))}
+    depths = np.sort(np.random.default_rng(0).integers(0, 30, 1000)).astype(np.int32)
+    older = DenseSegment({**kept, "depths": depths})
+    assert recall(older, probes=len(older.lists) // 2) > 0.95
+    assert recall(older.rebuilt(np.arange(20_000), VECTORS)) > 0.9
+
+
 def test_saved_and_opened(tmp_path: Path, listed: DenseSegment) -> None:
     path = tmp_path / listed.save(tmp_path)
     again = DenseSegment.open(path)

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bowerbird.index import kernels
-from bowerbird.index.kernels import BitGroups, Blocks, Codes, Nibbles, Norms, Query, Ranges, reference
+from bowerbird.index.kernels import BitGroups, Blocks, Codes, Near, Nibbles, Norms, Query, Ranges, reference
 from bowerbird.index.kernels.nibbles import Tables
 from tests.index.kernel_cases import ask, cases, lists_of, same
 
@@ -270,12 +270,17 @@ def test_hamming_keeps_the_best_of_ever_nearer_codes(form: ModuleType) -> None:
     st.integers(0, 1000),
     st.lists(st.tuples(st.integers(0, 90), st.integers(0, 30), st.integers(-9000, 9000)), max_size=8),
     st.sampled_from([1, 8, 23, 192]),
-    st.integers(1, 70),
+    st.tuples(st.integers(1, 70), st.sampled_from([0, 1, 40, 5000]), st.integers(0, 90)),
     st.sampled_from([2, 9, 127]),
     st.booleans(),
 )
 def test_lookups_are_the_same(
-    seed: int, ranges: list[tuple[int, int, int]], subspaces: int, k: int, peak: int, masked: bool
+    seed: int,
+    ranges: list[tuple[int, int, int]],
+    subspaces: int,
+    near: tuple[int, int, int],
+    peak: int,
+    masked: bool,
 ) -> None:
     random = np.random.default_rng(seed)
     lengths, gaps, biases = np.array(ranges, np.int64).reshape(-1, 3).T
@@ -284,7 +289,11 @@ def test_lookups_are_the_same(
     codes = Nibbles.of(random.integers(0, 16, (count, subspaces)).astype(np.uint8))
     entries = random.integers(0, peak + 1, (2, codes.pairs, 16)).astype(np.uint8)  # low peaks: many sums are equal
     usable = random.random(count) < 0.4 if masked else None
-    asked = (entries, codes, starts, ends, np.ascontiguousarray(biases.astype(np.int32)), k, usable)
+    order = random.permutation(len(starts))
+    asked = (
+        *(entries, codes, starts[order], ends[order], biases[order].astype(np.int32)),
+        *(Near(near[0], near[1], near[0] + near[2]), usable),
+    )
     expected = reference.lookups(*asked)
     for _, module, level in FORMS:
         if level >= 0:
@@ -298,11 +307,30 @@ def test_lookups_add_up_what_the_words_of_a_code_score(form: ModuleType) -> None
     codes = random.integers(0, 16, (100, 27)).astype(np.uint8)
     scores = random.standard_normal((27, 16)).astype(np.float32)
     tables = Tables.of(scores)
-    starts, ends, biases = np.array([0, 50]), np.array([50, 100]), np.array([0, 1000], np.int32)
-    sums, rows = form.lookups(tables.entries, Nibbles.of(codes), starts, ends, biases, 100)
-    exact = (scores - scores.min(axis=1, keepdims=True))[np.arange(27), codes].sum(axis=1)
-    np.testing.assert_array_equal(rows, np.arange(100))
+    starts, ends, biases = np.array([50, 0]), np.array([100, 50]), np.array([1000, 0], np.int32)
+    sums, rows = form.lookups(tables.entries, Nibbles.of(codes), starts, ends, biases, Near.best(100))
+    exact = (scores - scores.min(axis=1, keepdims=True))[np.arange(27), codes].sum(axis=1)[rows]
+    assert sorted(rows.tolist()) == list(range(100))
+    assert (np.diff(sums) <= 0).all()
     np.testing.assert_allclose((sums - 1000 * (rows >= 50)) * tables.step, exact, atol=14 * float(tables.step))
+
+
+def test_lookups_keep_what_is_near_the_best(form: ModuleType) -> None:
+    """One subspace whose words score 0, 8, 16 … 120."""
+    tables = np.zeros((2, 4, 16), np.uint8)
+    tables[0, 0] = np.arange(0, 128, 8)
+    codes = Nibbles.of(np.arange(16, dtype=np.uint8).repeat(3)[:, None])
+    whole = np.array([0]), np.array([48]), np.zeros(1, np.int32)
+    for near, scores in (
+        (Near(2, 0, 9), [120, 120, 120]),
+        (Near(3, 15, 9), [120, 120, 120, 112, 112, 112]),
+        (Near(3, 16, 8), [120, 120, 120, 112, 112, 112, 104, 104]),
+        (Near(4, 1 << 30, 48), np.arange(120, -1, -8).repeat(3).tolist()),
+    ):
+        sums, rows = form.lookups(tables, codes, *whole, near)
+        assert sums.tolist() == scores
+        np.testing.assert_array_equal(tables[0, 0][rows // 3], sums)
+        assert (np.diff(rows)[np.diff(sums) == 0] > 0).all()
 
 
 def test_the_highest_sums_fit() -> None:

@@ -9,9 +9,10 @@ product   2 bits per dimension: 16 codewords for every two dimensions of what a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -21,9 +22,8 @@ from numpy.typing import NDArray
 from bowerbird.embeddings import Floats
 from bowerbird.index import kernels
 from bowerbird.index.base import Mask
-from bowerbird.index.kernels import Blocks, Bytes, Nibbles, Query
+from bowerbird.index.kernels import Blocks, Bytes, Near, Nibbles, Query
 from bowerbird.index.kernels.nibbles import WORDS, Tables
-from bowerbird.index.top import top_k
 
 Arrays = Mapping[str, NDArray[Any]]
 Places = NDArray[np.int64]
@@ -33,9 +33,13 @@ CHUNK = 1 << 16
 """Vectors that are scored or encoded at a time."""
 SUBSPACE = 2
 """Dimensions that share a code of 4 bits."""
+FARTHEST = 2.0**30
+"""Steps that differences of scores are cut off at, so that they fit into 32 bits."""
 SAMPLE = 4096
 """Vectors that codewords are learned from."""
 TURNS = 8
+REACH = 2.0
+"""The best vectors of a list score about so many spreads more than its point."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,26 @@ def coding_of_json(kept: str | int) -> Coding:
 
 
 @dataclass(frozen=True)
-class Lists:
-    """List l holds the vectors bounds[l] … bounds[l + 1] - 1, which lie around points[l] (L × dim)."""
+class Part:
+    """Some lists, the most promising first: vectors starts[i] … ends[i] - 1, around a point that scores middles[:, i]
+    for the queries (q × lists)."""
 
-    bounds: NDArray[np.int64]
-    points: Singles
+    starts: Places
+    ends: Places
+    middles: Singles
+
+
+@dataclass(frozen=True)
+class Lists:
+    """List l holds the vectors bounds[l] … bounds[l + 1] - 1, which lie around points[l] (L × dim).
+
+    spreads: L, by how much their scores differ from that of their point, the root of the mean square over queries of
+    length 1.
+    """
+
+    bounds: Places
+    points: Floats
+    spreads: Singles
 
     def __len__(self) -> int:
         return len(self.points)
@@ -84,11 +103,55 @@ class Lists:
     @staticmethod
     def one(vectors: Floats) -> Lists:
         """All of n × dim vectors around their mean."""
-        total = np.zeros(vectors.shape[1], np.float64)
+        return Lists.around(vectors, np.array([0, len(vectors)], np.int64))
+
+    @staticmethod
+    def around(vectors: Floats, bounds: Places) -> Lists:
+        """n × dim vectors around the means of their lists."""
+        count, width = len(bounds) - 1, vectors.shape[1]
+        sums, squares, sizes = np.zeros((count, width)), np.zeros(count), np.maximum(np.diff(bounds), 1)
         for start in range(0, len(vectors), CHUNK):
-            total += vectors[start : start + CHUNK].sum(axis=0, dtype=np.float64)
-        mean = (total / max(len(vectors), 1)).astype(np.float32)
-        return Lists(np.array([0, len(vectors)], np.int64), mean[None])
+            part = vectors[start : start + CHUNK].astype(np.float32)
+            cuts = np.clip(bounds - start, 0, len(part))
+            here = np.flatnonzero(np.diff(cuts))
+            sums[here] += np.add.reduceat(part, cuts[here], axis=0)
+            squares[here] += np.add.reduceat(np.einsum("ij,ij->i", part, part), cuts[here])
+        points = sums / sizes[:, None]
+        spreads = np.sqrt(np.maximum(squares / sizes - (points * points).sum(axis=1), 0) / width)
+        return Lists(bounds, points.astype(np.float16), spreads.astype(np.float32))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {"bounds": self.bounds, "lists.points": self.points, "lists.spreads": self.spreads}
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        return np.diff(self.bounds)
+
+    @cached_property
+    def _values(self) -> Blocks:
+        return Blocks.of(*kernels.quantize(self.points))
+
+    def scores(self, queries: Singles) -> Singles:
+        """Of the points for q queries, q × L, by int8 values: less to read than float16."""
+        whole = np.zeros(1, np.int64), np.array([len(self)])
+        found: Singles = kernels.use().scan(Query.of(queries), self._values, *whole)
+        return found
+
+    def promise(self, queries: Singles, scores: Singles) -> Singles:
+        """What the best vectors of each list may score, q × L: a wide list has better ones than its point says.
+
+        scores: of the points.
+        """
+        above: Singles = REACH * np.linalg.norm(queries, axis=1, keepdims=True) * self.spreads
+        return scores + above
+
+    def part(self, chosen: Places, scores: Singles) -> Part:
+        """scores: q × L, of the points."""
+        return Part(self.bounds[chosen], self.bounds[chosen + 1], scores[:, chosen])
+
+    def whole(self, queries: int) -> Part:
+        """All of one list, where only differences within it count."""
+        return Part(self.bounds[:-1], self.bounds[1:], np.zeros((queries, 1), np.float32))
 
     def of(self, places: Places) -> NDArray[np.int64]:
         """The lists that vectors lie in."""
@@ -96,16 +159,32 @@ class Lists:
         return home
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Vectors that score at least the k-th best score - slack × the query's length, but no more than `most`."""
+
+    k: int
+    slack: float
+    most: int
+
+    @staticmethod
+    def best(k: int) -> Wanted:
+        return Wanted(k, 0.0, k)
+
+
+@dataclass(frozen=True)
+class Nominated:
+    """Best first; lower places win ties. Only differences of scores count."""
+
+    places: Places
+    scores: Singles
+
+
 class FirstPass(Protocol):
     """Vectors in the order of their lists, as a first pass sees them."""
 
-    def best(
-        self, queries: Singles, lists: Lists, chosen: NDArray[np.int64], count: int, usable: Mask | None
-    ) -> Sequence[Places]:
-        """The `count` vectors in some lists that score best, for every query, best first; lower places win ties.
-
-        chosen: lists, ascending. usable: a mask over vectors.
-        """
+    def nominate(self, queries: Singles, part: Part, wanted: Wanted, usable: Mask | None) -> list[Nominated]:
+        """Vectors of a part, for every query. usable: a mask over vectors."""
 
 
 @dataclass(frozen=True)
@@ -114,36 +193,31 @@ class Values:
 
     blocks: Blocks
 
-    def best(
-        self, queries: Singles, lists: Lists, chosen: NDArray[np.int64], count: int, usable: Mask | None
-    ) -> Sequence[Places]:
-        query, best = Query.of(queries[:, : self.blocks.dim]), [_Best.none()] * len(queries)
-        for starts, ends in _portions(lists.bounds[chosen], lists.bounds[chosen + 1]):
+    def nominate(self, queries: Singles, part: Part, wanted: Wanted, usable: Mask | None) -> list[Nominated]:
+        query, none = Query.of(queries[:, : self.blocks.dim]), Nominated(np.zeros(0, np.int64), np.zeros(0, np.float32))
+        slacks, found = wanted.slack * np.linalg.norm(queries, axis=1), [none] * len(queries)
+        order = np.argsort(part.starts)
+        for starts, ends in _portions(part.starts[order], part.ends[order]):
             scores = kernels.use().scan(query, self.blocks, starts, ends)
             if usable is not None:
                 scores = np.where(usable[_places(starts, ends, None)], scores, np.float32(-np.inf))
-            tops = [top_k(row, count) for row in scores]
-            found = [_Best(_places(starts, ends, top), row[top]) for top, row in zip(tops, scores, strict=True)]
-            best = [held.with_later(new, count) for held, new in zip(best, found, strict=True)]
-        return [one.places[np.isfinite(one.scores)] for one in best]
+            for number, (row, slack) in enumerate(zip(scores, slacks, strict=True)):
+                tops = _near(row, wanted, slack)
+                places = np.concatenate([found[number].places, _places(starts, ends, tops)])
+                reached = np.concatenate([found[number].scores, row[tops]])
+                kept = _near(reached, wanted, slack)  # lower places come first among equals
+                found[number] = Nominated(places[kept], reached[kept])
+        return found
 
 
-@dataclass(frozen=True)
-class _Best:
-    """Best first."""
-
-    places: Places
-    scores: Singles
-
-    @staticmethod
-    def none() -> _Best:
-        return _Best(np.zeros(0, np.int64), np.zeros(0, np.float32))
-
-    def with_later(self, more: _Best, count: int) -> _Best:
-        """The best `count` of these and of others that lie behind them."""
-        places, scores = np.concatenate([self.places, more.places]), np.concatenate([self.scores, more.scores])
-        kept = top_k(scores, count)
-        return _Best(places[kept], scores[kept])
+def _near(scores: Singles, wanted: Wanted, slack: float) -> Places:
+    """Positions of what is wanted among scores that may be -inf, best first; the first of equals come first."""
+    least = np.float32(-np.finfo(np.float32).max)
+    if wanted.k < len(scores):
+        least = max(least, np.partition(scores, len(scores) - wanted.k)[len(scores) - wanted.k] - np.float32(slack))
+    near = np.flatnonzero(scores >= least)
+    best: Places = near[np.argsort(-scores[near], kind="stable")[: wanted.most]]
+    return best
 
 
 def _portions(starts: Places, ends: Places) -> list[tuple[Places, Places]]:
@@ -171,24 +245,30 @@ class Product:
     codes: Nibbles
     words: Singles
 
-    def best(
-        self, queries: Singles, lists: Lists, chosen: NDArray[np.int64], count: int, usable: Mask | None
-    ) -> Sequence[Places]:
-        starts, ends = lists.bounds[chosen], lists.bounds[chosen + 1]
-        mask = None if usable is None else np.ascontiguousarray(usable)
-        return [self._best(query, starts, ends, lists.points[chosen] @ query, count, mask) for query in queries]
+    @cached_property
+    def _columns(self) -> Singles:
+        """SUBSPACE × 16 × m: numbers that are added up lie in rows."""
+        return np.ascontiguousarray(self.words.transpose(2, 1, 0))
 
-    def _best(
-        self, query: Singles, starts: Places, ends: Places, biases: Singles, count: int, usable: Mask | None
-    ) -> Places:
-        parts = np.zeros(len(self.words) * SUBSPACE, np.float32)
-        parts[: len(query)] = query
-        tables = Tables.of(np.einsum("mwj,mj->mw", self.words, parts.reshape(len(self.words), SUBSPACE)))
-        steps = np.rint((biases - biases.max(initial=-np.inf)) / tables.step)  # only differences count
-        whole = np.maximum(steps, -(2.0**30)).astype(np.int32)
-        sums, rows = kernels.use().lookups(tables.entries, self.codes, starts, ends, whole, count, usable)
-        best: Places = rows[np.argsort(-sums, kind="stable")].astype(np.int64)
-        return best
+    def nominate(self, queries: Singles, part: Part, wanted: Wanted, usable: Mask | None) -> list[Nominated]:
+        mask = None if usable is None else np.ascontiguousarray(usable)
+        return [
+            self._nominate(query, part.starts, part.ends, middles, wanted, mask)
+            for query, middles in zip(queries, part.middles, strict=True)
+        ]
+
+    def _nominate(
+        self, query: Singles, starts: Places, ends: Places, middles: Singles, wanted: Wanted, usable: Mask | None
+    ) -> Nominated:
+        parts = np.zeros((len(self.words), SUBSPACE), np.float32)
+        parts.ravel()[: len(query)] = query
+        tables = Tables.of((self._columns * parts.T[:, None]).sum(axis=0).T)
+        steps = np.rint((middles - middles.max(initial=-np.inf)) / tables.step)  # only differences count
+        biases = np.maximum(steps, -FARTHEST).astype(np.int32)
+        slack = min(wanted.slack * float(np.linalg.norm(query)) / float(tables.step), FARTHEST)
+        near = Near(wanted.k, int(np.ceil(slack)), wanted.most)
+        sums, rows = kernels.use().lookups(tables.entries, self.codes, starts, ends, biases, near, usable)
+        return Nominated(rows.astype(np.int64), sums.astype(np.float32) * tables.step)
 
 
 def arrays_of(coding: Coding, vectors: Floats, lists: Lists, *, seed: int = 0, threads: int = 1) -> dict[str, Any]:
@@ -226,7 +306,7 @@ def _product_arrays(vectors: Floats, lists: Lists, seed: int, threads: int) -> d
 
 def _residuals(vectors: Floats, lists: Lists, places: Places) -> Singles:
     """By what some vectors differ from the point of their list."""
-    left: Singles = vectors[places].astype(np.float32) - lists.points[lists.of(places)]
+    left: Singles = vectors[places].astype(np.float32) - lists.points[lists.of(places)].astype(np.float32)
     return left
 
 

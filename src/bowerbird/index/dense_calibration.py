@@ -1,15 +1,15 @@
-"""How many lists a recall takes, and how many vectors have to be re-scored, measured when a segment is built.
+"""How many lists a recall takes, and which vectors have to be re-scored, measured when a segment is built.
 
 Queries are not known yet, so vectors stand for them: one half moved towards the mean, as a short question says less
 than a document, the other towards another vector. With either alone some real questions to real texts got too few
-lists. For each we look where its true best ten, itself aside, are: the rank of their list among all lists, and their
-own rank in the order of the first pass. The latter only for those moved towards another vector: towards the mean all
-scores come closer to each other than those of real questions are.
+lists. For each we look where its true best ten, itself aside, are: the rank of their list among all lists, and by how
+much the first pass scores them below its own tenth best, the slack. How many vectors lie within it differs from query
+to query; the slack hardly does, as it is the error of the first pass, nor with the number of hits that are asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bowerbird.embeddings import Floats
 from bowerbird.index.base import Mask
-from bowerbird.index.coding import CHUNK, FirstPass, Lists
+from bowerbird.index.coding import CHUNK, FirstPass, Lists, Nominated, Wanted
 from bowerbird.index.top import top_k
 
 ASKED = 256
@@ -30,31 +30,40 @@ SAMPLE = 4096
 """Vectors that the mean is taken of."""
 TEN = 10
 DEEP = 4096
-"""Ranks in the order of the first pass that are told apart."""
+"""Vectors of the first pass that the true best are looked for in."""
+MOST = 100
+"""Vectors that are re-scored for every hit, at most."""
 LEAST = 4
-"""Vectors that are re-scored for every hit, at least."""
+"""The same, at least, with files of older versions."""
+LEAST_LENGTH = np.float32(1e-9)
+"""Of a query, so that it can be divided by."""
 SHARE = 2
 """The first pass may lose one in SHARE of the hits that a recall leaves out; not looking into all lists the others."""
 
 Ranks = NDArray[np.int32]
+Singles = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Ascending, for true hits: ranks, of their lists; depths, of their own in the first pass, the number of vectors
-    for those below DEEP."""
+    """Ascending, for true hits: ranks, of their lists; slacks, what they score less than the tenth best of the first
+    pass, for queries of length 1. Files of older versions have depths instead, their ranks in the first pass."""
 
     ranks: Ranks
+    slacks: Singles
     depths: Ranks
 
     def probes(self, recall: float) -> int:
         """Lists to look into. Raises ValueError unless 0 < recall ≤ 1."""
-        return 1 + _quantile(self.ranks, recall / self._of_first_pass(recall))
+        return 1 + int(_quantile(self.ranks, recall / self._of_first_pass(recall)))
 
-    def refined(self, recall: float, k: int) -> int:
+    def wanted(self, recall: float, k: int) -> Wanted:
         """Vectors to re-score for k hits. Raises ValueError unless 0 < recall ≤ 1."""
-        deepest = 1 + _quantile(self.depths, self._of_first_pass(recall))
-        return max(LEAST * k, -(-deepest * k // TEN))
+        share = self._of_first_pass(recall)
+        if len(self.slacks):
+            return Wanted(k, max(float(_quantile(self.slacks, share)), 0.0), MOST * k)
+        deepest = 1 + int(_quantile(self.depths, share))
+        return Wanted.best(max(LEAST * k, -(-deepest * k // TEN)))
 
     @staticmethod
     def _of_first_pass(recall: float) -> float:
@@ -63,32 +72,38 @@ class Calibration:
         return 1 - (1 - recall) / SHARE
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        return {"ranks": self.ranks, "depths": self.depths}
+        return {"ranks": self.ranks, "slacks": self.slacks}
 
     @staticmethod
     def of(arrays: Mapping[str, NDArray[Any]]) -> Calibration:
         """Of a segment; of one that has none, too."""
         none = np.zeros(0, np.int32)
-        return Calibration(arrays.get("ranks", none), arrays.get("depths", none))
+        slacks = arrays.get("slacks", np.zeros(0, np.float32))
+        return Calibration(arrays.get("ranks", none), slacks, arrays.get("depths", none))
 
 
-def _quantile(ascending: Ranks, share: float) -> int:
+def _quantile(ascending: NDArray[Any], share: float) -> float:
     if not len(ascending):
         return 0
-    return int(ascending[min(int(np.ceil(share * len(ascending))), len(ascending)) - 1])
+    return float(ascending[min(int(np.ceil(share * len(ascending))), len(ascending)) - 1])
+
+
+def _ascending(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
+    return np.sort(np.concatenate([np.zeros(0), *parts])).astype(kind)
 
 
 def calibrate(vectors: Floats, lists: Lists, first: FirstPass, usable: Mask | None, seed: int) -> Calibration:
     """vectors: n × dim in the order of their lists. usable: which can be found at all, None for all."""
     rows = np.arange(len(vectors)) if usable is None else np.flatnonzero(usable)
     asked, own = _questions(vectors, rows, np.random.default_rng(seed))
-    true = _best_others(vectors, asked, own, usable)
-    order = np.argsort(np.argsort(-(asked @ lists.points.T), axis=1, kind="stable"), axis=1)
+    true, scores = _best_others(vectors, asked, own, usable), lists.scores(asked)
+    order = np.argsort(np.argsort(-lists.promise(asked, scores), axis=1, kind="stable"), axis=1)
     ranks = [near[lists.of(mine)] for near, mine in zip(order, true, strict=True)]
-    found = first.best(asked[::2], lists, np.arange(len(lists)), min(DEEP, len(vectors)), usable)
-    depths = [_places_of(mine, places, len(vectors)) for mine, places in zip(true[::2], found, strict=True)]
-    none = [np.zeros(0, np.int64)]
-    return Calibration(*(np.sort(np.concatenate(none + each)).astype(np.int32) for each in (ranks, depths)))
+    found = first.nominate(asked, lists.part(np.arange(len(lists)), scores), Wanted.best(DEEP), usable)
+    lengths = np.maximum(np.linalg.norm(asked, axis=1), LEAST_LENGTH)
+    slacks = [_below(mine, one) / length for mine, one, length in zip(true, found, lengths, strict=True)]
+    measured = {"ranks": _ascending(ranks, np.int32), "slacks": _ascending(slacks, np.float32)}
+    return Calibration.of(measured)
 
 
 def _questions(
@@ -104,11 +119,14 @@ def _questions(
     return (chosen + towards).astype(np.float32), own
 
 
-def _places_of(wanted: NDArray[np.int64], found: NDArray[np.int64], missing: int) -> NDArray[np.int64]:
-    """Where in `found` the wanted are."""
-    order = np.argsort(found)
-    at = np.minimum(np.searchsorted(found, wanted, sorter=order), len(found) - 1)
-    return np.where(found[order[at]] == wanted, order[at], missing)
+def _below(wanted: NDArray[np.int64], found: Nominated) -> Singles:
+    """What the wanted score less than the tenth of those that were found, as much as the last if they are not there."""
+    order = np.argsort(found.places)
+    at = np.minimum(np.searchsorted(found.places, wanted, sorter=order), len(order) - 1)
+    there = found.places[order[at]] == wanted
+    tenth = found.scores[min(TEN, len(found.scores)) - 1]
+    below: Singles = tenth - np.where(there, found.scores[order[at]], found.scores[-1])
+    return below
 
 
 def _best_others(

@@ -7,15 +7,17 @@ the segment is built (dense_calibration.py).
     keys      int64 n         what the caller calls the vectors, in the order of the lists
     exact     float16 n × dim         what the best are re-scored with
     blocks, scales | nibbles, words   what the first pass reads; not in segments that are always scored exactly
-    centroids.*, bounds int64 L + 1   which vectors lie in which list
+    bounds int64 L + 1                which vectors lie in which list
+    lists.points float16 L × dim, lists.spreads float32 L   see Lists
+    centroids.*                       by which vectors are sorted into lists
     middle    float32 dim     mean of the vectors, where there are product codes and no lists
     broken    int64           vectors with values that are no numbers, which are not found
-    ranks, depths int32       see Calibration
+    ranks int32, slacks float32   see Calibration
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,10 +29,10 @@ from numpy.typing import NDArray
 from bowerbird.embeddings import Dense, Floats
 from bowerbird.index import kernels
 from bowerbird.index.base import Found, Mask, check_keys
-from bowerbird.index.coding import CHUNK, Coding, FirstPass, Lists, arrays_of, first_pass
+from bowerbird.index.coding import CHUNK, Coding, FirstPass, Lists, Nominated, Wanted, arrays_of, first_pass
 from bowerbird.index.dense_calibration import Calibration, calibrate
-from bowerbird.index.kernels import Query
 from bowerbird.index.multivector.centroids import Centroids
+from bowerbird.index.top import top_k
 from bowerbird.storage.packs import Pack, write_pack
 
 LISTED = 50_000
@@ -88,8 +90,9 @@ class DenseSegment:
         nearest = centroids.nearest(_whole(vectors), threads)
         order = np.argsort(nearest, kind="stable")
         bounds = np.searchsorted(nearest[order], np.arange(len(centroids) + 1)).astype(np.int64)
-        arrays = {**_stored(keys, vectors, order), **centroids.arrays(), "bounds": bounds}
-        return cls._made(arrays, coding, seed, threads)
+        stored = _stored(keys, vectors, order)
+        lists = Lists.around(_whole(stored["exact"]), bounds)
+        return cls._made({**stored, **centroids.arrays(), **lists.arrays()}, coding, seed, threads)
 
     @classmethod
     def _made(cls, stored: Arrays, coding: Coding, seed: int, threads: int) -> DenseSegment:
@@ -127,10 +130,13 @@ class DenseSegment:
     @cached_property
     def lists(self) -> Lists:
         """One for all vectors where they are not listed."""
-        if self.listed:
-            return Lists(self.arrays["bounds"], self.arrays["centroids.points"])
-        middle = self.arrays.get("middle", np.zeros(self.dim, np.float32))
-        return Lists(np.array([0, len(self)], np.int64), middle[None])
+        whole, none = np.array([0, len(self)], np.int64), np.zeros(self.dim, np.float32)
+        if not self.listed:
+            return Lists(whole, self.arrays.get("middle", none)[None], np.zeros(1, np.float32))
+        if "lists.points" in self.arrays:
+            return Lists(self.arrays["bounds"], self.arrays["lists.points"], self.arrays["lists.spreads"])
+        points = self.arrays["centroids.points"]  # of an older version
+        return Lists(self.arrays["bounds"], points, np.zeros(len(points), np.float32))
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -144,10 +150,6 @@ class DenseSegment:
     @cached_property
     def _first(self) -> FirstPass:
         return first_pass(self.arrays)
-
-    @cached_property
-    def _centroids(self) -> Centroids:
-        return Centroids.of(self.arrays)
 
     @property
     def keys(self) -> NDArray[np.int64]:
@@ -168,14 +170,14 @@ class DenseSegment:
         """
         usable, found = self._found_at_all(usable), Found.none(len(queries), k)
         count = len(self) if usable is None else int(np.count_nonzero(usable))
-        refined = self.calibration.refined(recall, k)
+        wanted = self.calibration.wanted(recall, max(k, 1))
         for start in range(0, len(queries) if k else 0, BATCH):
             part = queries.vectors[start : start + BATCH].astype(np.float32, copy=False)
-            if count <= max(EXACT, refined):
+            if count <= max(EXACT, wanted.k):
                 hits = self._exact(part, usable, k)
             else:
-                nominated = self._nominated(part, refined, usable, self._probes(recall, probes, count))
-                hits = [self._refine(query, places, k) for query, places in zip(part, nominated, strict=True)]
+                nominated = self._nominated(part, wanted, usable, self._probes(recall, probes, count))
+                hits = [self._refine(query, one.places, k) for query, one in zip(part, nominated, strict=True)]
             for number, (places, reached) in enumerate(hits, start):
                 found.keys[number, : len(places)], found.scores[number, : len(places)] = self.keys[places], reached
         return found
@@ -186,34 +188,24 @@ class DenseSegment:
         left = len(self) if usable is None else int(np.count_nonzero(usable))
         if "ranks" not in self.arrays or left <= EXACT:
             return [places for places, _ in self._exact(wide, usable, count)]
-        return list(self._nominated(wide, count, usable, self._probes(recall, 0, left)))
+        found = self._nominated(wide, Wanted.best(count), usable, self._probes(recall, 0, left))
+        return [one.places for one in found]
 
     def _probes(self, recall: float, wanted: int, count: int) -> int:
         """What a filter leaves of a neighbourhood, `count` in all, lies farther away."""
         return (wanted or self.calibration.probes(recall)) * len(self) // max(count, 1)
 
-    def _nominated(self, queries: Singles, count: int, usable: Mask | None, probes: int) -> Sequence[Places]:
+    def _nominated(self, queries: Singles, wanted: Wanted, usable: Mask | None, probes: int) -> list[Nominated]:
+        lists = self.lists
         if not self.listed:
-            return self._first.best(queries, self.lists, np.zeros(1, np.int64), count, usable)
-        bounds = self.lists.bounds
-        inside = np.diff(bounds if usable is None else np.append(0, np.cumsum(usable))[bounds])
-        chosen = [self._nearest_lists(query, probes, count, inside) for query in queries]
-        found = [
-            self._first.best(query[None], self.lists, lists, count, usable)
-            for query, lists in zip(queries, chosen, strict=True)
-        ]
-        return [places for one in found for places in one]
-
-    def _nearest_lists(self, query: Singles, probes: int, count: int, inside: NDArray[np.int64]) -> Places:
-        """Ascending; more than `probes` if they do not hold `count` vectors. inside: how many each holds."""
-        whole = np.zeros(1, np.int64), np.array([len(self.lists)])
-        near = kernels.use().scan(Query.of(query[None]), self._centroids.blocks, *whole)[0]  # less to read than float32
-        while True:
-            probes = min(max(probes, 1), len(near))
-            chosen: Places = np.sort(np.argpartition(-near, probes - 1)[:probes])
-            if probes == len(near) or inside[chosen].sum() >= count:
-                return chosen
-            probes *= 4
+            return self._first.nominate(queries, lists.whole(len(queries)), wanted, usable)
+        inside = lists.sizes if usable is None else np.diff(np.append(0, np.cumsum(usable))[lists.bounds])
+        scores = lists.scores(queries)
+        found: list[Nominated] = []
+        for query, near, promise in zip(queries, scores, lists.promise(queries, scores), strict=True):
+            part = lists.part(_most_promising(promise, probes, wanted.k, inside), near[None])
+            found += self._first.nominate(query[None], part, wanted, usable)
+        return found
 
     def _found_at_all(self, usable: Mask | None) -> Mask | None:
         """Without the vectors that have values that are no numbers."""
@@ -240,6 +232,16 @@ class DenseSegment:
             places, scores = places[kept], scores[kept]
         order = np.lexsort((self.keys[places], -scores))[:k]
         return places[order], scores[order]
+
+
+def _most_promising(promise: Singles, probes: int, count: int, inside: NDArray[np.int64]) -> Places:
+    """Lists, best first; more than `probes` if they do not hold `count` vectors. inside: how many each holds."""
+    while True:
+        probes = min(max(probes, 1), len(promise))
+        chosen = top_k(promise, probes)
+        if probes == len(promise) or inside[chosen].sum() >= count:
+            return chosen
+        probes *= 4
 
 
 def _stored(keys: NDArray[np.int64], vectors: Floats, order: Places) -> dict[str, NDArray[Any]]:

@@ -14,15 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.index.kernels.bits import BitGroups, words_of
-from bowerbird.index.kernels.blocks import SLOTS, Blocks, Codes, Query
-from bowerbird.index.kernels.nibbles import Nibbles
+from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Codes, Query
+from bowerbird.index.kernels.nibbles import Near, Nibbles
 from bowerbird.index.kernels.ranges import Norms, Ranges
 
 LIBRARY = Path(__file__).with_name("_kernels.dll" if sys.platform == "win32" else "_kernels.so")
 FEW = 8
 """One in so many rows is few: those are looked up one by one."""
+LAST = 2**31 - 1
+"""Highest number of a row."""
 LEVELS = ("portable", "AVX2", "AVX-512 VNNI", "NEON")
-COUNTING = ("bb_gather", "bb_top", "bb_lookups", "bb_bm25_take", "bb_bm25_take_all")
+COUNTING = ("bb_gather", "bb_top", "bb_code_hits", "bb_bm25_take", "bb_bm25_take_all")
 """Functions that return how many they found, in 64 bits."""
 
 Ints = NDArray[np.int32]
@@ -166,16 +168,17 @@ def lookups(
     starts: NDArray[np.int64],
     ends: NDArray[np.int64],
     biases: Ints,
-    k: int,
+    near: Near,
     usable: NDArray[np.bool_] | None = None,
 ) -> tuple[Ints, Ints]:
-    scores, rows = np.empty(k, np.int32), np.empty(k, np.int32)
+    room = np.empty(2 * near.most + 64 + LANES, np.int64)
     ranges = (_at(starts), _at(ends), _at(biases), _long(len(starts)))
     stored = (_at(tables), _long(codes.pairs), _at(codes.values))
-    found = library().bb_lookups(*stored, *ranges, _at(usable), _long(k), _at(scores), _at(rows))
+    wanted = (_long(near.k), _long(near.slack), _long(near.most))
+    found = library().bb_code_hits(*stored, *ranges, _at(usable), *wanted, _at(room))
     _check(min(found, 0))
-    order = np.argsort(rows[:found])
-    return scores[:found][order], rows[:found][order]
+    hits = np.sort(room[:found])[::-1]  # score << 32 | (2 ** 31 - 1 - row)
+    return (hits >> 32).astype(np.int32), (LAST - (hits & 0xFFFFFFFF)).astype(np.int32)
 
 
 def rescore(query: NDArray[np.float32], vectors: NDArray[np.float16], rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bowerbird.index.kernels import reference
 from bowerbird.index.kernels.bits import BitGroups
 from bowerbird.index.kernels.blocks import LANES, Blocks, Codes, Query
-from bowerbird.index.kernels.nibbles import Nibbles
+from bowerbird.index.kernels.nibbles import Near, Nibbles
 from bowerbird.index.kernels.ranges import Norms, Ranges
 from bowerbird.index.top import top_k
 
@@ -238,10 +238,10 @@ def lookups(
     starts: NDArray[np.int64],
     ends: NDArray[np.int64],
     biases: Ints,
-    k: int,
+    near: Near,
     usable: NDArray[np.bool_] | None = None,
 ) -> tuple[Ints, Ints]:
-    return reference.lookups_by(_sums_of, tables, codes, starts, ends, biases, k, usable)
+    return reference.lookups_by(_sums_of, tables, codes, starts, ends, biases, near, usable)
 
 
 @loop

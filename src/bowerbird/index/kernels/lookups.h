@@ -8,6 +8,9 @@
 
 #define LINE 64
 
+
+
+
 /* The first block, from `from` on, that has a vector with a sum above `limit`; `end` if there is none.
    sums: those of that block. */
 typedef int64_t (*above_fn)(const uint8_t *tables, int64_t pairs, const uint8_t *codes, int64_t from, int64_t end,
@@ -43,7 +46,7 @@ WITH_AVX2 static inline int any_above(__m128i even, __m128i odd, __m256i limit, 
 
 WITH_AVX2 static int64_t above_avx2(const uint8_t *tables, int64_t pairs, const uint8_t *codes, int64_t from,
                                     int64_t end, int32_t limit, uint16_t sums[LANES]) {
-  const __m256i nibble = _mm256_set1_epi8(15), byte = _mm256_set1_epi16(255), most = _mm256_set1_epi16((short)limit);
+  const __m256i nibble = _mm256_set1_epi8(15), most = _mm256_set1_epi16((short)limit);
   for (int64_t b = from; b < end; b++) {
     const uint8_t *block = codes + b * pairs * LANES;
     __m256i even = _mm256_setzero_si256(), odd = even;
@@ -53,9 +56,10 @@ WITH_AVX2 static int64_t above_avx2(const uint8_t *tables, int64_t pairs, const 
       __m256i high = _mm256_loadu_si256((const __m256i *)(tables + pairs * LANES + at));
       __m256i found = _mm256_add_epi8(_mm256_shuffle_epi8(low, _mm256_and_si256(x, nibble)),
                                       _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_srli_epi16(x, 4), nibble)));
-      even = _mm256_add_epi16(even, _mm256_and_si256(found, byte));
+      even = _mm256_add_epi16(even, found); /* with 256 times the odd sums, which are taken off below */
       odd = _mm256_add_epi16(odd, _mm256_srli_epi16(found, 8));
     }
+    even = _mm256_sub_epi16(even, _mm256_slli_epi16(odd, 8));
     if (any_above(_mm_add_epi16(_mm256_castsi256_si128(even), _mm256_extracti128_si256(even, 1)),
                   _mm_add_epi16(_mm256_castsi256_si128(odd), _mm256_extracti128_si256(odd, 1)), most, sums))
       return b;
@@ -72,7 +76,7 @@ WITH_WIDE static inline __m128i folded(__m512i x) {
 
 WITH_WIDE static int64_t above_avx512(const uint8_t *tables, int64_t pairs, const uint8_t *codes, int64_t from,
                                       int64_t end, int32_t limit, uint16_t sums[LANES]) {
-  const __m512i nibble = _mm512_set1_epi8(15), byte = _mm512_set1_epi16(255);
+  const __m512i nibble = _mm512_set1_epi8(15);
   const __m256i most = _mm256_set1_epi16((short)limit);
   for (int64_t b = from; b < end; b++) {
     const uint8_t *block = codes + b * pairs * LANES;
@@ -82,9 +86,10 @@ WITH_WIDE static int64_t above_avx512(const uint8_t *tables, int64_t pairs, cons
       __m512i low = _mm512_loadu_si512(tables + at), high = _mm512_loadu_si512(tables + pairs * LANES + at);
       __m512i found = _mm512_add_epi8(_mm512_shuffle_epi8(low, _mm512_and_si512(x, nibble)),
                                       _mm512_shuffle_epi8(high, _mm512_and_si512(_mm512_srli_epi16(x, 4), nibble)));
-      even = _mm512_add_epi16(even, _mm512_and_si512(found, byte));
+      even = _mm512_add_epi16(even, found);
       odd = _mm512_add_epi16(odd, _mm512_srli_epi16(found, 8));
     }
+    even = _mm512_sub_epi16(even, _mm512_slli_epi16(odd, 8));
     if (any_above(folded(even), folded(odd), most, sums)) return b;
   }
   return end;
@@ -129,9 +134,10 @@ static above_fn above(void) {
 /* ---- the best k so far: a heap would move hits about, a buffer is cut to the best k when it is full ---------------- */
 
 typedef struct {
-  int64_t k, room, count;
-  int64_t bound; /* rows come in ascending order, so only a higher score can still get in */
-  int64_t *hits; /* score << 32 | (2 ** 31 - row): no two are equal, a lower row is higher among equal scores */
+  int64_t k, slack, most; /* hits that score at least the k-th best score - slack are kept, at most `most` */
+  int64_t count, full;    /* the buffer is cut when there are so many, after a block */
+  int64_t least;          /* only higher ones can still get in */
+  int64_t *hits;          /* score << 32 | (2 ** 31 - 1 - row): no two are equal, lower rows are higher among equals */
 } Kept;
 
 /* Move the k highest of n different numbers to the front (Hoare's quickselect). */
@@ -157,15 +163,26 @@ static void highest_first(int64_t *numbers, int64_t n, int64_t k) {
   }
 }
 
+static int64_t lowest(const int64_t *numbers, int64_t n) {
+  int64_t found = INT64_MAX;
+  for (int64_t i = 0; i < n; i++) found = numbers[i] < found ? numbers[i] : found;
+  return found;
+}
+
 static void cut(Kept *kept) {
+  int64_t within = kept->k;
   if (kept->count < kept->k) return;
   highest_first(kept->hits, kept->count, kept->k);
-  kept->count = kept->k;
-  kept->bound = INT64_MAX;
-  for (int64_t i = 0; i < kept->k; i++) {
-    int64_t score = kept->hits[i] >> 32;
-    kept->bound = score < kept->bound ? score : kept->bound;
+  kept->least = ((lowest(kept->hits, kept->k) >> 32) - kept->slack) * ((int64_t)1 << 32) - 1;
+  for (int64_t i = kept->k; i < kept->count; i++)
+    if (kept->hits[i] > kept->least) kept->hits[within++] = kept->hits[i];
+  if (within > kept->most) {
+    highest_first(kept->hits, within, kept->most);
+    within = kept->most;
+    kept->least = lowest(kept->hits, within);
   }
+  kept->count = within;
+  kept->full = 2 * within + 64;
 }
 
 static void scan_codes(above_fn next, const uint8_t *tables, int64_t pairs, const uint8_t *codes, int64_t start,
@@ -173,44 +190,38 @@ static void scan_codes(above_fn next, const uint8_t *tables, int64_t pairs, cons
   int64_t last = (end + LANES - 1) / LANES;
   uint16_t sums[LANES];
   for (int64_t b = start / LANES; b < last; b++) {
-    int64_t limit = kept->bound - bias;
+    int64_t limit = ((kept->least + 1) >> 32) - bias - 1; /* the lowest score that may get in is one above */
     if (limit > 65535) return;
     if (limit >= 0)
       b = next(tables, pairs, codes, b, last, (int32_t)limit, sums);
     else if (next(tables, pairs, codes, b, b + 1, 0, sums) > b) /* all get in, and none is above 0 */
       memset(sums, 0, sizeof sums);
-    for (int64_t t = 0; t < LANES && b < last; t++) {
-      int64_t row = b * LANES + t, score = bias + sums[t];
-      if (row < start || row >= end || score <= kept->bound || (usable && !usable[row])) continue;
-      kept->hits[kept->count++] = score * ((int64_t)1 << 32) + (INT32_MAX - row);
-      if (kept->count == kept->room) cut(kept);
+    int64_t first = b * LANES, from = first < start ? start - first : 0, to = end - first < LANES ? end - first : LANES;
+    for (int64_t t = from; t < to; t++) { /* which ones get in cannot be foretold: no branches */
+      int64_t hit = (bias + sums[t]) * ((int64_t)1 << 32) + (INT32_MAX - (first + t));
+      kept->hits[kept->count] = hit;
+      kept->count += (hit > kept->least) & (!usable || usable[first + t]);
     }
+    if (kept->count >= kept->full) cut(kept);
   }
 }
 
-/* The k >= 1 vectors of some ascending ranges with the highest bias + sum of table entries, lower rows first among
-   equals, in no particular order. biases: one per range. usable: a byte per row, or null for all rows. scores, rows:
-   room for k. Returns how many there are, or -1 when there is no memory. */
-API int64_t bb_lookups(const uint8_t *tables, int64_t pairs, const uint8_t *codes, const int64_t *starts,
-                       const int64_t *ends, const int32_t *biases, int64_t ranges, const uint8_t *usable, int64_t k,
-                       int32_t *scores, int32_t *rows) {
+/* The vectors of some ranges whose bias + sum of table entries is at least the k-th highest - slack, but no more than
+   the best `most`, lower rows first among equals. k >= 1, slack >= 0, most >= k. The work is least where the best ranges
+   come first. biases: one per range. usable: a byte per row, or null for all rows. hits: room for 2 most + 80; the first
+   of them are the hits, as in Kept, in no particular order. Returns how many there are, or -1 when there is no memory. */
+API int64_t bb_code_hits(const uint8_t *tables, int64_t pairs, const uint8_t *codes, const int64_t *starts,
+                         const int64_t *ends, const int32_t *biases, int64_t ranges, const uint8_t *usable, int64_t k,
+                         int64_t slack, int64_t most, int64_t *hits) {
   size_t size = (size_t)(2 * pairs * LANES);
-  Kept kept = {k, 2 * k + 64, 0, INT32_MIN, malloc(sizeof(int64_t) * (size_t)(2 * k + 64))};
+  Kept kept = {k, slack, most, 0, 2 * k + 64, INT64_MIN, hits};
   uint8_t *room = malloc(size + LINE);
-  if (room && kept.hits) {
-    uint8_t *aligned = room + (LINE - (uintptr_t)room % LINE) % LINE; /* a load across two lines takes twice as long */
-    memcpy(aligned, tables, size);
-    for (int64_t r = 0; r < ranges; r++)
-      scan_codes(above(), aligned, pairs, codes, starts[r], ends[r], biases[r], usable, &kept);
-    cut(&kept);
-    for (int64_t i = 0; i < kept.count; i++) {
-      scores[i] = (int32_t)(kept.hits[i] >> 32);
-      rows[i] = (int32_t)(INT32_MAX - (kept.hits[i] & 0xffffffff));
-    }
-  } else {
-    kept.count = -1;
-  }
+  if (!room) return -1;
+  uint8_t *aligned = room + (LINE - (uintptr_t)room % LINE) % LINE; /* a load across two lines takes twice as long */
+  memcpy(aligned, tables, size);
+  for (int64_t r = 0; r < ranges; r++)
+    scan_codes(above(), aligned, pairs, codes, starts[r], ends[r], biases[r], usable, &kept);
+  cut(&kept);
   free(room);
-  free(kept.hits);
   return kept.count;
 }

@@ -41,6 +41,22 @@ class Nibbles:
 
 
 @dataclass(frozen=True, slots=True)
+class Near:
+    """Hits that score at least the k-th best score - slack, but no more than the best `most`.
+
+    1 ≤ k ≤ most, 0 ≤ slack ≤ 2 ** 30.
+    """
+
+    k: int
+    slack: int
+    most: int
+
+    @staticmethod
+    def best(k: int) -> Near:
+        return Near(k, 0, k)
+
+
+@dataclass(frozen=True, slots=True)
 class Tables:
     """What the codes of one query's subspaces add to a score, in whole steps. entries: 2 × pairs × 16. step: of one."""
 

@@ -2,6 +2,8 @@
 
    Products are added up in 16 lanes, which are then folded in halves, so that every form rounds alike. */
 
+#define AHEAD 4
+
 static float sum_of(float lanes[LANES]) {
   for (int width = LANES / 2; width; width /= 2)
     for (int i = 0; i < width; i++) lanes[i] += lanes[i + width];
@@ -45,8 +47,9 @@ API void bb_rescore(const float *query, const uint16_t *vectors, int64_t dim, co
   for (int64_t i = 0; i < count; i++) {
     const uint16_t *vector = vectors + rows[i] * dim;
 #ifdef X86
-    if (i + 1 < count) /* rows lie far apart: the next one is on its way while this one is read */
-      for (int64_t j = 0; j < dim; j += 32) _mm_prefetch((const char *)(vectors + rows[i + 1] * dim + j), _MM_HINT_T0);
+    if (i + AHEAD < count) /* rows lie far apart: the next ones are on their way while this one is read */
+      for (int64_t j = 0; j < dim; j += 32)
+        _mm_prefetch((const char *)(vectors + rows[i + AHEAD] * dim + j), _MM_HINT_T0);
 #endif
     out[i] = half_dot(query, vector, dim);
   }
