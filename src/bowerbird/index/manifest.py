@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
@@ -35,9 +36,9 @@ class Manifest:
             digest, known = found.pop("digest"), (found["format"], found["kind"])
             segments = tuple((str(name), str(mask)) for name, mask in found["segments"])
             manifest = Manifest(str(found["kind"]), dict(found["head"]), segments, int(found["version"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CollectionError(f"{folder / MANIFEST} cannot be read ({error}); build the index again") from error
-        if digest != _digest(found):
+        if digest != _digest(found) or any(Path(name).name != name for files in segments for name in files if name):
             raise CollectionError(f"{folder / MANIFEST} is damaged; build the index again")
         if known != (FORMAT, kind):
             raise CollectionError(
@@ -56,6 +57,14 @@ class Manifest:
     @property
     def _whole(self) -> dict[str, Any]:
         return {"format": FORMAT, **asdict(self)}
+
+
+def named_in(folder: Path) -> set[str]:
+    """The files that a manifest names, whatever kind of index it is of; none without a manifest."""
+    try:
+        return set(re.findall(r"[0-9a-f]+\.pack", (folder / MANIFEST).read_text("utf8")))
+    except FileNotFoundError:
+        return set()
 
 
 def _digest(whole: Mapping[str, Any]) -> str:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from bowerbird.errors import CollectionError
 from bowerbird.index.base import Keys, Mask
-from bowerbird.index.manifest import Head, Manifest
+from bowerbird.index.manifest import Head, Manifest, named_in
 from bowerbird.index.tiers import one_tier
 from bowerbird.storage.lock import writer_lock
 from bowerbird.storage.packs import Pack, write_pack
@@ -202,10 +202,11 @@ class Segments(Generic[S]):
 
         Raises CollectionError if the folder holds another index by now, LockedError if somebody keeps it locked.
         """
-        with self._writing():
+        new: list[Held[S]] = []
+        with self._writing(), self._undone(new):
             left = [one.without(gone) for one in self.held]
             taken = len(self) - sum(map(len, left))
-            new = [self.kept(arrays) for arrays in fresh if len(arrays["keys"])]
+            new.extend(self.kept(arrays) for arrays in fresh if len(arrays["keys"]))
             if taken or new or version not in (None, self.version):
                 largest = max(new, key=len, default=None)
                 head = self.head if largest is None else self._measured(self.head, largest.segment)
@@ -228,14 +229,17 @@ class Segments(Generic[S]):
                     Pack(self.folder / one.name).verify()
             merged = self.kept(self._join([(one.segment, one.left) for one in chosen]))
             head = self._measured(self.head, merged.segment)
-            with self._writing():  # what was taken out meanwhile is taken out of the merged segment, too
+            with (
+                self._writing(),
+                self._undone([merged]),
+            ):  # what was taken out meanwhile is taken out of the merged segment, too
                 same = {id(one.segment) for one in chosen}
                 now = [one for one in self.held if id(one.segment) in same]
                 others = [one for one in self.held if id(one.segment) not in same]
                 still = np.concatenate([np.zeros(0, np.int64), *(one.keys for one in now)])
                 merged = merged.without(np.setdiff1d(merged.keys, still))
                 self._commit([one for one in (merged, *others) if len(one)], head=head)
-                self._tidy()
+                _tidy(self.folder)
             return True
 
     def wait(self) -> None:
@@ -246,18 +250,19 @@ class Segments(Generic[S]):
 
     def create(self, first: Sequence[Held[S]], version: int = 0, head: Head | None = None) -> None:
         """Begin anew with these segments; whatever index the folder held is gone when this returns."""
-        with self._writing(anew=True):
+        with self._writing(anew=True), self._undone(first):
             self._commit([one for one in first if len(one)], version, head)
-            self._tidy()
+            _tidy(self.folder)
 
     def save(self, folder: Path, head: Head | None = None) -> None:
-        """Write a copy to a folder, with another head if one is given."""
+        """Write a copy to a folder, in place of what is there, with another head if one is given."""
         folder.mkdir(parents=True, exist_ok=True)
         held, manifest = self.held, self._manifest if head is None else replace(self._manifest, head=head)
         with writer_lock(folder):
             named = [replace(one, name=write_pack(folder, one.segment.arrays), mask="") for one in held]
             written = [_masked(folder, one) for one in named]
             replace(manifest, segments=tuple((one.name, one.mask) for one in written)).write(folder)
+            _tidy(folder)
 
     def verify(self) -> list[str]:
         """Names of the files whose bytes are not those that were written."""
@@ -291,12 +296,17 @@ class Segments(Generic[S]):
         self.held = tuple(known.get(files) or self._mapped(*files) for files in newest.segments)
         self._manifest = newest
 
-    def _tidy(self) -> None:
-        """Delete files that crashes left. Searches keep what they have mapped (POSIX)."""
-        named = self._names(self.held)
-        for path in self.folder.iterdir() if self.folder is not None else ():
-            if path.suffix in (".pack", ".partial") and path.name not in named:
-                path.unlink(missing_ok=True)
+    @contextmanager
+    def _undone(self, new: Sequence[Held[S]]) -> Iterator[None]:
+        """Delete segments of a change that fails: on a full disk they would keep the room that others need."""
+        try:
+            yield
+        except BaseException:
+            if self.folder is not None:
+                with suppress(OSError):
+                    for name in {one.name for one in new} - named_in(self.folder):
+                        (self.folder / name).unlink(missing_ok=True)
+            raise
 
     def _names(self, held: Sequence[Held[S]]) -> set[str]:
         return {name for one in held for name in (one.name, one.mask) if name} | set(self._attached)
@@ -392,6 +402,15 @@ def _masked(folder: Path, one: Held[S]) -> Held[S]:
     if one.alive is None or one.mask:
         return one
     return replace(one, mask=write_pack(folder, {"alive": np.packbits(one.alive)}))
+
+
+def _tidy(folder: Path | None) -> None:
+    """Delete files that crashes left, or an index before this one. Searches keep what they have mapped (POSIX)."""
+    if folder is not None:
+        named = named_in(folder)
+        for path in folder.iterdir():
+            if path.suffix in (".pack", ".partial") and path.name not in named:
+                path.unlink(missing_ok=True)
 
 
 def _lasting(head: Head) -> Head:

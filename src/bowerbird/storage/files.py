@@ -28,26 +28,26 @@ def sync_file(path: Path) -> None:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file as a whole: readers see the old or the new content, never a mix."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with partial_file(path) as partial, partial.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)
     sync_folder(path.parent)
 
 
 @contextmanager
 def partial_file(target: Path) -> Iterator[Path]:
     """A file of this thread's own to write; the target when the block ends, gone when it fails, as on a full disk it
-    would keep the room that others need."""
+    would keep the room that others need. Errors of the disk name the target."""
     partial = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}.partial")
     try:
         yield partial
         partial.replace(target)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             partial.unlink()
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            error.filename = str(target)
         raise
 
 

@@ -8,9 +8,9 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from bowerbird.errors import LockedError
 
@@ -24,7 +24,7 @@ def writer_lock(folder: Path, wait: float = 10.0) -> Iterator[None]:
     """
     path = folder / "writer.lock"
     try:
-        file = path.open("a+", encoding="utf8")
+        file = path.open("ab+", buffering=0)
     except OSError as error:
         raise LockedError(f"cannot write to {folder}: {error.strerror}; make the folder writable") from error
     with file:
@@ -38,8 +38,8 @@ def writer_lock(folder: Path, wait: float = 10.0) -> Iterator[None]:
         file.seek(0)
         file.truncate()
         started = time.strftime("%Y-%m-%d %H:%M:%S")
-        json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": started}, file)
-        file.flush()
+        with suppress(OSError):  # on a full disk there is a lock, but nobody learns who holds it
+            file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": started}).encode())
         try:
             yield
         finally:
@@ -59,7 +59,7 @@ def holder(folder: Path) -> str:
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(file: IO[str]) -> bool:
+    def _try_lock(file: BinaryIO) -> bool:
         try:
             file.seek(1 << 30)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
@@ -70,7 +70,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try_lock(file: IO[str]) -> bool:
+    def _try_lock(file: BinaryIO) -> bool:
         try:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
