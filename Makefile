@@ -70,7 +70,7 @@ ENGINE := build/bench
 PEERS := $(ENGINE)/venv/bin/python
 PEERS_211 := $(ENGINE)/venv211/bin/python
 SETS := s20 text pages dense100k dense1m
-MEASURED := $(patsubst %,$(ENGINE)/results/%.json,$(SETS) s20-part fde changes scaling)
+MEASURED := $(patsubst %,$(ENGINE)/results/%.json,$(SETS) s20-part fde changes scaling collection)
 
 bench-engine: $(MEASURED)
 	$(BIN)/python -m benchmarks.engine.report
@@ -98,7 +98,7 @@ $(ENGINE)/results/s20-part.json: $(ENGINE)/.data $(ENGINE)/.peers211
 $(ENGINE)/results/fde.json: $(ENGINE)/.data $(ENGINE)/.peers
 	$(PEERS) -m benchmarks.fde
 
-$(ENGINE)/results/changes.json $(ENGINE)/results/scaling.json: $(ENGINE)/results/%.json: $(ENGINE)/.data
+$(patsubst %,$(ENGINE)/results/%.json,changes scaling collection): $(ENGINE)/results/%.json: $(ENGINE)/.data
 	$(BIN)/python -m benchmarks.engine.$*
 
 $(ENGINE)/results/%.json: $(ENGINE)/.data $(ENGINE)/.peers

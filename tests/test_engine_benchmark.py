@@ -41,7 +41,7 @@ def test_our_indexes_are_measured_and_reported(folder: Path, base: str, monkeypa
     assert [absent.reason for absent in found.absent] == []
     assert max(row.recall_at_10 for row in found.rows) > 0.95
     assert all(row.touched_mb and row.queries_per_s for row in found.rows)
-    text = report.markdown(report.Results({base: found}, [], {}, {}))
+    text = report.markdown(report.Results({base: found}, [], {}, {}, {}))
     assert "**bowerbird" in text
     assert text.count("400 items") == 1
 
@@ -71,7 +71,7 @@ def row(peer: str, recall: float, milliseconds: float, *, build_s: float = 10, d
 def test_targets_are_met_or_not() -> None:
     rows = [row("bowerbird", 0.96, 1), row("bowerbird", 0.995, 6), row("peer", 0.96, 4), row("peer", 0.999, 8)]
     found = {"s20": Measured(rows, [], items=10, vectors=10_000, dim=100, gb_per_s=10, load=1)}
-    lines = report.markdown(report.Results(found, [], {}, {})).splitlines()
+    lines = report.markdown(report.Results(found, [], {}, {}, {})).splitlines()
     at_95, at_99 = (next(line for line in lines if f"≥ {level} at most" in line) for level in (0.95, 0.99))
     assert "0.25 × (1.00 ms; peer 4.00 ms); reads 2.0 MB, 0.20 ms at 10 GB/s" in at_95
     assert "0.75 ×" in at_99

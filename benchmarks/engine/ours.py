@@ -106,6 +106,14 @@ class Tokens2(Tokens):
     bits = 2
 
 
+class Tokens2Exact(Tokens2):
+    """A quarter of a byte per dimension in memory, and float16 tokens on disk that the best few documents are scored
+    with."""
+
+    name = "bowerbird 2 bit + float16"
+    exact = True
+
+
 class Dense:
     """Single vectors: int8 lists, the best re-scored with float16."""
 

@@ -43,6 +43,7 @@ class Results:
     changes: list[dict[str, Any]]
     scaling: dict[str, Any]
     fde: dict[str, Any]
+    collection: dict[str, Any]
 
     @staticmethod
     def read(folder: Path) -> Results:
@@ -52,7 +53,7 @@ class Results:
 
         names = [base + ending for base in TITLES for ending in ("", SAME_PROCESS, "-throughput")]
         sets = {name: _measured(load(name, {})) for name in names if (folder / f"{name}.json").exists()}
-        return Results(sets, load("changes", []), load("scaling", {}), load("fde", {}))
+        return Results(sets, load("changes", []), load("scaling", {}), load("fde", {}), load("collection", {}))
 
 
 def _measured(found: dict[str, Any]) -> Measured:
@@ -70,7 +71,7 @@ def markdown(results: Results) -> str:
         "Two-stage methods and those that refine read the vectors as they were given besides what they keep.",
     ]
     parts += [_set(name, results) for name in results.sets if "-" not in name]
-    parts += [_changes(results.changes), _scaling(results.scaling), _absent(results)]
+    parts += [_changes(results.changes), _scaling(results.scaling), _collection(results.collection), _absent(results)]
     parts.append("### Targets\n\n" + targets.markdown(results.sets, results.changes, results.scaling, results.fde))
     return "\n\n".join(part.strip() for part in parts if part)
 
@@ -164,6 +165,25 @@ def _scaling(scaling: dict[str, Any]) -> str:
         rows.append([one["kind"], f"{one['items']:,}", f"{one['vectors']:,}", *times, *costs])
         before = one
     return "### Scaling: recall 0.95 asked for, wall milliseconds, one thread\n\n" + table(head, rows)
+
+
+def _collection(measured: dict[str, Any]) -> str:
+    if not measured:
+        return ""
+    head = ["candidates", "items", "token vectors", "recall@10", "p50 ms", "p95 ms", "first search ms"]
+    head += ["index build s", "index MB"]
+    rows = [
+        [
+            one["name"],
+            f"{one['items']:,}",
+            f"{one['tokens']:,}",
+            f"{one['recall_at_10']:.3f}",
+            *(f"{one[name]:.1f}" for name in ("p50_ms", "p95_ms", "first_ms", "build_s", "index_mb")),
+        ]
+        for one in measured["ways"]
+    ]
+    title = f"### A library whose field has token vectors only\n\nWall milliseconds, load {measured['load']:.0f}\n\n"
+    return title + table(head, rows)
 
 
 def _absent(results: Results) -> str:

@@ -34,6 +34,7 @@ ENTRIES = (
     Entry("bowerbird, pooled by 2", "tokens", "benchmarks.engine.ours:TokensPooled", ours=True),
     Entry("bowerbird 4 bit", "tokens", "benchmarks.engine.ours:Tokens4", ours=True),
     Entry("bowerbird 2 bit", "tokens", "benchmarks.engine.ours:Tokens2", ours=True),
+    Entry("bowerbird 2 bit + float16", "tokens", "benchmarks.engine.ours:Tokens2Exact", ours=True),
     Entry("bowerbird dense", "dense", "benchmarks.engine.ours:Dense", ours=True),
     Entry("bowerbird dense, product codes", "dense", "benchmarks.engine.ours:DenseProduct", ours=True),
     Entry("maxsim-cpu", "tokens", f"{PEERS}.exact:MaxSimCpu"),

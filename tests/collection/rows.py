@@ -27,13 +27,17 @@ DIM = 8
 
 @dataclass(frozen=True)
 class Row:
-    """A row to be made. vector: of small whole numbers, so that inner products are exact; None for none."""
+    """A row to be made. vector: of small whole numbers, so that inner products are exact; None for none.
+
+    tokens: m × any dim, in place of the vector; one commit has rows of one sort.
+    """
 
     id: str
     kind: str = "passage"
     parent: str | None = None
     text: str = ""
     vector: np.ndarray | None = None
+    tokens: np.ndarray | None = None
 
 
 class Folder:
@@ -56,6 +60,10 @@ class Folder:
         vectors = np.array([rows[slot][1].vector for slot in filled], np.float32).reshape(-1, DIM)
         arrays = lexical_arrays(term_counts([row.text for _, row in rows], ["en"] * len(rows)))
         arrays |= picture_arrays([f"picture of {row.id} {row.text}".encode() for _, row in rows])
+        late = [slot for slot, (_, row) in enumerate(rows) if row.tokens is not None]
+        if late:
+            tokens = MultiVector.of([np.asarray(rows[slot][1].tokens) for slot in late])
+            arrays |= field_arrays("text", late, Embedding(None, tokens))
         if filled:
             arrays |= field_arrays("text", filled, Embedding(Dense(vectors), MultiVector.of(list(vectors[:, None]))))
         pack = write_pack(self.path / "packs", arrays)

@@ -15,7 +15,9 @@ from bowerbird.collection.segment import GROUPING, families
 from bowerbird.embeddings import Dense, Floats
 from bowerbird.index.base import Found
 from bowerbird.index.dense_segment import DenseSegment
+from bowerbird.index.kernels import Query
 from bowerbird.index.lexical import LexicalIndex
+from bowerbird.index.multivector.nominator import Nominator
 
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -40,6 +42,7 @@ class Derived:
         self.count = len(self._place)
         self.packs = [name for segment in self._segments for name in segment.packs]
         self._dense: dict[str, DenseRows] = {}
+        self._late: dict[str, TokenRows] = {}
 
     @cached_property
     def _whole(self) -> bool:
@@ -161,6 +164,16 @@ class Derived:
             self._dense[field] = DenseRows(held, self._row_of, self.count)
         return self._dense[field] if len(self._dense[field]) else None
 
+    def late(self, field: str) -> TokenRows:
+        """The token vectors of a field."""
+        if field not in self._late:
+            parts = []
+            for segment, first in zip(self._segments, self._first, strict=False):
+                held = np.flatnonzero(segment[f"{field}.token_row"] >= 0)
+                parts.append((segment.late(field), self._row_of[first + held]))
+            self._late[field] = TokenRows(parts)
+        return self._late[field]
+
     def indexes(self, fields: Sequence[str]) -> list[FieldIndex]:
         """Which index every field uses, and words."""
         count, sizes = len(self._segments), {}
@@ -168,10 +181,48 @@ class Derived:
             sizes[field] = sum(segment.bytes_of(field) for segment in self._segments)
         found = [FieldIndex("words", "BM25", self.lexical.filled, count, sizes["lexical"])]
         for field in fields:
-            index = self.dense(field)
-            if index is not None:
+            index = self.dense(field) or self.late(field)
+            if len(index):
                 found.append(FieldIndex(field, index.name, len(index), index.segments, sizes[field]))
         return found
+
+
+class TokenRows:
+    """Token vectors of a field in several segments.
+
+    parts: per segment what nominates its rows, None where all are compared, and its rows with tokens (-1 for what is
+    gone).
+    """
+
+    def __init__(self, parts: Sequence[tuple[Nominator | None, Rows]]) -> None:
+        self._parts = [(nominator, rows) for nominator, rows in parts if (rows >= 0).any()]
+
+    def __len__(self) -> int:
+        return sum(int(np.count_nonzero(rows >= 0)) for _, rows in self._parts)
+
+    @property
+    def segments(self) -> int:
+        return len(self._parts)
+
+    @property
+    def name(self) -> str:
+        """How it is searched."""
+        centroids = sum(len(nominator.centroids) for nominator, _ in self._parts if nominator is not None)
+        return f"MaxSim of those that {centroids} centroids nominate" if centroids else "MaxSim of all"
+
+    def nominate(self, query: Query, k: int, allowed: Mask | None, recall: float) -> Rows:
+        """Rows to compare a query with. allowed: a mask over rows."""
+        found = [np.zeros(0, np.int64)]
+        for nominator, rows in self._parts:
+            usable = rows >= 0
+            if allowed is not None:
+                usable[usable] = allowed[rows[usable]]
+            if nominator is None:
+                found.append(rows[usable])
+            else:
+                mask = None if usable.all() else usable
+                found.append(rows[nominator.nominate(query, k, usable=mask, recall=recall)])
+        return np.concatenate(found)
 
 
 class DenseRows:

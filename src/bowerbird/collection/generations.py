@@ -81,10 +81,10 @@ class Generation:
         return replace(self, segments=kept, place=places(kept, self.numbers).astype(np.int32))
 
 
-def _joined(found: Generation, chosen: Sequence[int]) -> Segment:
+def _joined(found: Generation, chosen: Sequence[int], packs: OpenPacks) -> Segment:
     """One segment, in memory, of what is left of some."""
     parts = [found.segments[number].contents(found.left[number]) for number in chosen]
-    return Segment.build(Contents.joined(parts), found.segments[chosen[0]].fields)
+    return Segment.build(Contents.joined(parts), found.segments[chosen[0]].fields, packs.__getitem__)
 
 
 def _replaced(found: Generation, chosen: Sequence[int], merged: Segment) -> Generation | None:
@@ -151,7 +151,7 @@ class Generations:
         chosen = before.to_merge()
         if not chosen:
             return False
-        merged = self._kept(_joined(before, chosen))
+        merged = self._kept(_joined(before, chosen, self.packs))
         with self._lock:
             now, gone = self._latest, {id(before.segments[number]) for number in chosen}
             made = _replaced(now, [number for number, one in enumerate(now.segments) if id(one) in gone], merged)
@@ -223,13 +223,14 @@ class Generations:
         place[changed] = -1
         new = place[rows] < 0
         if new.any():
-            fresh = Segment.build(Contents.read(texts[new], lambda name: self.packs[name].pack, list(fields)), fields)
+            contents = Contents.read(texts[new], lambda name: self.packs[name].pack, list(fields))
+            fresh = Segment.build(contents, fields, self.packs.__getitem__)
             place[rows[new]] = sum(map(len, segments)) + np.arange(len(fresh))
             segments.append(fresh)
         made = Generation(live.state, live.version, live.files, tuple(segments), place.astype(np.int32))
         made = made.without_empty()
         while (chosen := made.to_merge()) and sum(len(made.left[number]) for number in chosen) <= SOON:
-            made = _replaced(made, chosen, _joined(made, chosen)) or made
+            made = _replaced(made, chosen, _joined(made, chosen, self.packs)) or made
         made = self._saved(made)
         self._sweep(made)
         return made

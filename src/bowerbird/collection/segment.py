@@ -11,11 +11,13 @@ that lies elsewhere is kept by its id.
     lexical.*                    counts of terms (index/lexical.py)
     F.token_row int32            where a field's token vectors lie in the pack, -1 for none
     F.dense.*                    the vectors of a field, keyed by row (index/dense_segment.py)
+    F.late.*                     the centroids of its tokens (index/multivector/nominator.py), keyed by row: where there
+                                 are many tokens, and no vectors to find candidates by
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,13 +26,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.collection.contents import Contents, FieldRows
+from bowerbird.collection.open_packs import OpenPack
+from bowerbird.collection.stored_tokens import StoredTokens
+from bowerbird.errors import CollectionError
 from bowerbird.index.dense_segment import DenseSegment
 from bowerbird.index.lexical import Counts, Postings
+from bowerbird.index.multivector.nominator import Nominator
 from bowerbird.storage.checked import CheckedFile, write_checked
 
 GROUPING = ("page", "image", "shot", "segment")
 """Kinds that stand for everything inside them when hits are grouped."""
 SUFFIX = ".segment"
+NOMINATED = 1 << 16
+"""Tokens of a segment from which centroids say which rows a query is compared with; all rows take no longer before."""
 NESTING = 1000
 """Levels of parents that are followed; more there are only where items lie in each other."""
 
@@ -49,9 +57,10 @@ class Segment:
         """Encoder id per field."""
         self._head, self._arrays = head, arrays
         self._dense: dict[str, DenseSegment | None] = {}
+        self._late: dict[str, Nominator | None] = {}
 
     @classmethod
-    def build(cls, contents: Contents, fields: Mapping[str, str]) -> Segment:
+    def build(cls, contents: Contents, fields: Mapping[str, str], open_pack: Callable[[str], OpenPack]) -> Segment:
         """In memory."""
         arrays = {**_structure(contents), **Postings.build(contents.words, len(contents.ids)).arrays}
         for field, held in contents.fields.items():
@@ -61,6 +70,8 @@ class Segment:
                 build = held.known.rebuilt if fits and held.known is not None else DenseSegment.build
                 made = build(held.rows, held.vectors).arrays
                 arrays |= {f"{field}.dense.{name}": array for name, array in made.items()}
+            else:
+                arrays |= {f"{field}.late.{name}": array for name, array in _late(contents, field, open_pack).items()}
         head = {"rows": len(contents.ids), "packs": list(contents.packs), "fields": dict(fields)}
         return cls(head, arrays)
 
@@ -87,11 +98,19 @@ class Segment:
     def dense(self, field: str) -> DenseSegment | None:
         """The vectors of a field, keyed by row; None if it has none."""
         if field not in self._dense:
-            start = f"{field}.dense."
-            names = [name for name in self._arrays if name.startswith(start)]
-            arrays = {name.removeprefix(start): self._arrays[name] for name in names}
+            arrays = self._below(f"{field}.dense.")
             self._dense[field] = DenseSegment(arrays) if arrays else None
         return self._dense[field]
+
+    def late(self, field: str) -> Nominator | None:
+        """The centroids of a field's tokens, keyed by row; None where all rows are compared."""
+        if field not in self._late:
+            arrays = self._below(f"{field}.late.")
+            self._late[field] = Nominator(arrays) if arrays else None
+        return self._late[field]
+
+    def _below(self, start: str) -> dict[str, NDArray[Any]]:
+        return {name.removeprefix(start): self._arrays[name] for name in self._arrays if name.startswith(start)}
 
     def find(self, names: NDArray[np.str_]) -> Rows:
         """Rows of items by id; -1 where there is no such item. Reads O(log n) ids of each."""
@@ -145,11 +164,22 @@ class Segment:
         return ids
 
     def bytes_of(self, field: str) -> int:
-        """Bytes of the vectors of a field, of the words for 'lexical'."""
-        start = "lexical." if field == "lexical" else f"{field}.dense."
+        """Bytes of the index of a field, of the words for 'lexical'."""
+        start = ("lexical.",) if field == "lexical" else (f"{field}.dense.", f"{field}.late.")
         if isinstance(self._arrays, CheckedFile):
             return sum(self._arrays.size(name) for name in self._arrays if name.startswith(start))
         return sum(array.nbytes for name, array in self._arrays.items() if name.startswith(start))
+
+
+def _late(contents: Contents, field: str, open_pack: Callable[[str], OpenPack]) -> Arrays:
+    """The arrays of a nominator; none if there are few tokens, or damaged ones: searches then say so."""
+    place = contents.fields[field].token_row
+    rows = np.flatnonzero(place >= 0)
+    tokens = StoredTokens(field, open_pack, contents.packs, contents.pack[rows], place[rows])
+    try:
+        return Nominator.build(rows, tokens).arrays if tokens.lengths.sum() >= NOMINATED else {}
+    except CollectionError:
+        return {}
 
 
 def _structure(contents: Contents) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bowerbird.collection.batch import Tokens, read_picture
+from bowerbird.collection.batch import read_picture
 from bowerbird.collection.derived import DenseRows, Derived
 from bowerbird.collection.filters import columns_of, evaluate, parse
 from bowerbird.collection.generations import Generations
@@ -19,9 +19,9 @@ from bowerbird.collection.identity import Fields, opened
 from bowerbird.collection.open_packs import OpenPack, TokenSample
 from bowerbird.collection.row_checks import fits
 from bowerbird.collection.schema import FileInfo, from_row
+from bowerbird.collection.stored_tokens import StoredTokens
 from bowerbird.embeddings import Dense, Embedding, MultiVector
 from bowerbird.errors import CollectionError
-from bowerbird.index import kernels
 from bowerbird.index.analysis import matching_words, query_terms
 from bowerbird.index.kernels import Blocks, Query, quantize
 from bowerbird.items import Item
@@ -224,39 +224,31 @@ class Snapshot:
         """Names of packs, and per row the number of its pack among them."""
         return self.index(lambda derived: (derived.packs, derived.pack(rows)))
 
+    def _stored_tokens(self, field: str, rows: Rows) -> StoredTokens:
+        return StoredTokens(field, self._pack, *self._packs_of(rows), self._token_row(field, rows))
+
     def tokens(self, rows: Rows, field: str = "text") -> MultiVector:
         """Token vectors of rows; an empty set where a row has none."""
-        places, (names, packs) = self._token_row(field, rows), self._packs_of(rows)
-        empty = np.zeros((0, self.encoder(field).dim), np.float32)
-        sets = [
-            empty if place < 0 else self._tokens(field, names[pack]).read(int(place), empty.shape[1])
-            for place, pack in zip(places, packs, strict=True)
-        ]
+        stored, dim = self._stored_tokens(field, rows), self.encoder(field).dim
+        empty = np.zeros((0, dim), np.float32)
+        sets = [empty if place < 0 else stored.vectors(row)[:, :dim] for row, place in enumerate(stored.place)]
         return MultiVector.of(sets or [empty])
-
-    def with_tokens(self, field: str = "text") -> Rows:
-        """The rows that have token vectors, ascending."""
-        return np.flatnonzero(self._token_row(field) >= 0)
 
     def maxsim(self, query: Query, rows: Rows, field: str = "text") -> Scores:
         """Late interaction of one query with rows: the mean over its tokens of the best token of a row.
 
         NaN for rows without tokens. Raises CollectionError if what was stored is damaged.
         """
-        places, (names, packs) = self._token_row(field, rows), self._packs_of(rows)
-        packs = np.where(places >= 0, packs, -1)
-        scores = np.full(len(rows), np.nan, np.float32)
-        order = np.argsort(packs, kind="stable")
-        for mine in np.split(order, np.flatnonzero(np.diff(packs[order])) + 1):
-            if len(mine) and packs[mine[0]] >= 0:
-                held, wanted = self._tokens(field, names[packs[mine[0]]]), np.ascontiguousarray(places[mine])
-                held.check(wanted)
-                scores[mine] = kernels.use().maxsim(query, held.blocks, held.offsets, wanted) / len(query)
+        scores = self._stored_tokens(field, rows).maxsim(query) / np.float32(len(query))
         scores[np.isneginf(scores)] = np.nan
         return scores
 
-    def _tokens(self, field: str, pack: str) -> Tokens:
-        return self._pack(pack).tokens(field)
+    def late(self, field: str, query: Query, k: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Scores]:
+        """The rows with the highest `maxsim`, up to k, best first, and what it is."""
+        rows = self.index(lambda derived: derived.late(field)).nominate(query, k, allowed, RECALL)
+        scores = self.maxsim(query, rows, field)
+        best = np.lexsort((rows, -scores))[: min(k, np.count_nonzero(~np.isnan(scores)))]
+        return rows[best], scores[best]
 
     def sample_tokens(self, count: int, field: str = "text") -> TokenSample:
         """Tokens of up to `count` rows that have some, the same ones every time, and their offsets."""

@@ -26,8 +26,8 @@ SAMPLE = 128
 class MaxSim(Over):
     """Items of a field with the highest MaxSim, up to k of each query: for fields that have token vectors only.
 
-    Every item with tokens is scored, so a search takes time in proportion to them. Scores are calibrated as those of
-    LateInteraction are.
+    In a large collection those are scored that centroids of tokens nominate (`bowerbird stats` shows which index a
+    field has), in a small one all. Scores are calibrated as those of LateInteraction are.
     """
 
     field: str
@@ -38,15 +38,12 @@ class MaxSim(Over):
         queries = token_queries(snapshot, self.field, ranking.queries)
         found = np.full((len(queries), self.k), -1, np.int64), np.zeros((len(queries), self.k), np.float32)
         for numbers, mask in by_filter(snapshot, ranking.queries):
-            rows = snapshot.with_tokens(self.field)
-            rows = rows if mask is None else rows[mask[rows]]
             for number in numbers:
                 asked = Query.of(queries[number])
-                if len(asked) and len(rows):
+                if len(asked):
                     mean, deviation = chance(snapshot, asked, self.field)
-                    scores = (snapshot.maxsim(asked, rows, self.field) - mean) / deviation
-                    best = np.argsort(-scores, kind="stable")[: self.k]
-                    found[0][number, : len(best)], found[1][number, : len(best)] = rows[best], scores[best]
+                    rows, scores = snapshot.late(self.field, asked, self.k, mask)
+                    found[0][number, : len(rows)], found[1][number, : len(rows)] = rows, (scores - mean) / deviation
         return to_ranking(snapshot, ranking.queries, self.field, *found)
 
     @property
