@@ -84,6 +84,13 @@ def test_early_exit_scores_fewer_where_fewer_do(given: BenchSet, monkeypatch: py
     assert all(point.candidates <= DOCUMENTS for point in settled)
 
 
+def test_a_set_is_shortened(given: BenchSet) -> None:
+    short = early_exit.shortened(given, 5)
+    assert np.array_equal(np.diff(short.offsets), np.full(DOCUMENTS, 5))
+    assert np.array_equal(short.vectors[5:10], given.vectors[12:17])
+    assert not np.array_equal(short.truth[:, :10], given.truth[:, :10])
+
+
 def test_a_recall_is_reached_between_two_settings() -> None:
     points = [Point(1, 0.9, 100, 1), Point(2, 1.0, 200, 3)]
     between = reached(points, 0.95)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -37,7 +38,8 @@ from bowerbird.index.multivector import MultiVectorIndex  # noqa: E402
 from bowerbird.index.two_stage import Encoding  # noqa: E402
 
 SET = "s20"
-EXITS = ("s20", "pages")
+SHORT, LONGEST = "s20, first 12 tokens", 12
+EXITS = ("s20", SHORT, "pages")
 COUNTS = (8192, 32_768)
 """Centroids: what the index takes for so many tokens, and as many as TACHIOM's rule needs."""
 WIDTHS = (512, 2048)
@@ -92,11 +94,17 @@ def _timed(make: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def exits(folder: Path, name: str) -> Json:
-    built = ensure_built(name, "bowerbird", folder, MINUTES)
-    if isinstance(built, Failed):
-        raise SystemExit(built.reason)
-    index = MultiVectorIndex.open(index_folder(name, "bowerbird", folder))
-    return {"rows": [asdict(row) for row in early_exit.compare(index, load(name, folder))]}
+    if name == SHORT:
+        given = early_exit.shortened(load(SET, folder), LONGEST)
+        tokens = MultiVector(given.vectors, given.offsets)
+        index = MultiVectorIndex.build(np.arange(given.items), tokens, strategy="pass", threads=1)
+    else:
+        given = load(name, folder)
+        built = ensure_built(name, "bowerbird", folder, MINUTES)
+        if isinstance(built, Failed):
+            raise SystemExit(built.reason)
+        index = MultiVectorIndex.open(index_folder(name, "bowerbird", folder))
+    return {"rows": [asdict(row) for row in early_exit.compare(index, given)]}
 
 
 def markdown(found: Json, exited: dict[str, Json]) -> str:
@@ -149,6 +157,10 @@ def _kept(path: Path, make: Callable[[], Json]) -> Json:
     return found
 
 
+def _slug(name: str) -> str:
+    return re.sub(r"\W+", "-", name)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=FOLDER)
@@ -159,7 +171,7 @@ def main() -> None:
     exited = {}
     for name in EXITS:
         console.print(f"early exit on {name}")
-        exited[name] = _kept(results / f"ideas-exit-{name}.json", lambda name=name: exits(wanted.folder, name))
+        exited[name] = _kept(results / f"ideas-exit-{_slug(name)}.json", lambda name=name: exits(wanted.folder, name))
     console.print("candidates")
     found = _kept(results / "ideas-candidates.json", lambda: candidates(wanted.folder, wanted.seconds, console.print))
     text = markdown(found, exited)

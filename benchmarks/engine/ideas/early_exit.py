@@ -22,8 +22,9 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.engine.arrays import Floats, Ids
+from benchmarks.engine.arrays import Floats, Ids, best, offsets_of
 from benchmarks.engine.sets import BenchSet
+from benchmarks.engine.truth import maxsim
 from bowerbird.index import kernels
 from bowerbird.index.kernels import Query
 from bowerbird.index.multivector import MultiVectorIndex, calibration
@@ -154,6 +155,16 @@ def compare(index: MultiVectorIndex, given: BenchSet) -> list[Row]:
     ]
 
 
+def shortened(given: BenchSet, longest: int) -> BenchSet:
+    """The set with the first tokens of its documents only."""
+    lengths = np.minimum(np.diff(given.offsets), longest)
+    offsets = offsets_of(lengths)
+    rows = np.arange(offsets[-1]) + np.repeat(given.offsets[:-1] - offsets[:-1], lengths)
+    vectors = given.vectors[rows]
+    truth = np.array([best(row, 100) for row in maxsim(vectors, offsets, given.queries)], np.int32)
+    return BenchSet(f"{given.name}, first {longest} tokens", vectors, offsets, given.queries, truth)
+
+
 def _best(query: Floats, segment: Segment, model: Model) -> Ids:
     """The ten best documents by their stored tokens."""
     rows = np.arange(len(segment), dtype=np.int32)
@@ -163,7 +174,7 @@ def _best(query: Floats, segment: Segment, model: Model) -> Ids:
 def _points(queries: Sequence[Floats], truth: Sequence[Ids], segment: Segment, model: Model) -> dict[str, list[Point]]:
     """All settings of all rules on each query in turn."""
     seen: dict[tuple[str, float], list[tuple[float, float, float]]] = {}
-    for query, best in zip(queries, truth, strict=True):
+    for query, wanted in zip(queries, truth, strict=True):
         started = time.thread_time()
         asked = Asked.of(query, segment, model)
         first = time.thread_time() - started
@@ -173,7 +184,7 @@ def _points(queries: Sequence[Floats], truth: Sequence[Ids], segment: Segment, m
                 rows, scores = rule(asked, setting)
                 np.argsort(-scores[scores >= _tenth(scores)])
                 took = first + time.thread_time() - started
-                seen.setdefault((name, setting), []).append((float(np.isin(best, rows).mean()), len(rows), took))
+                seen.setdefault((name, setting), []).append((float(np.isin(wanted, rows).mean()), len(rows), took))
     points: dict[str, list[Point]] = {name: [] for name in RULES}
     for (name, setting), found in seen.items():
         recall, candidates, _ = np.mean(found, axis=0)
