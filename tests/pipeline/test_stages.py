@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
+import numpy as np
 import pytest
 
 import bowerbird as bb
-from bowerbird import encoders
 from bowerbird.collection.snapshot import Snapshot
-from bowerbird.embeddings import Embedding
-from bowerbird.encoders import load
-from bowerbird.encoders.base import EncoderId
-from bowerbird.items import Parts
 from bowerbird.pipeline.default import default_pipeline
 from bowerbird.pipeline.group import Group
 from bowerbird.pipeline.late import LateInteraction, MaxSim
 from bowerbird.pipeline.media import expand
 from bowerbird.pipeline.retrieve import Dense, Lexical
 from bowerbird.ranking import Ranking
+from tests.encoders import tiny_models
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 TEXTS = {
     "heart": "The heart has four chambers and pumps blood through the body.",
     "bridge": "The old stone bridge was built between 1351 and 1358.",
@@ -100,47 +96,33 @@ def test_batches_give_what_single_queries_give(snapshot: Snapshot) -> None:
 
 
 def test_words_that_go_with_a_picture_do_not_search_text(snapshot: Snapshot) -> None:
-    picture = bb.Image(str(Path(__file__).parents[2] / "examples/photos/photo-01.jpg"))
+    picture = bb.Image(str(EXAMPLES / "photos/photo-01.jpg"))
     query = Ranking.empty([bb.Query.of([picture, "stone bridge"])])
     assert names(default_pipeline(snapshot)(query)) == []
 
 
 def test_a_sound_without_words_says_what_to_do(tmp_path: Path) -> None:
-    sound = Path(__file__).parents[2] / "examples/sounds/bell.oga"
+    sound = EXAMPLES / "sounds/bell.oga"
     with pytest.raises(bb.BowerbirdError, match=r"no words were recognised in bell\.oga"):
         expand(bb.Query.of(bb.Audio(str(sound))), frozenset({"text"}))
 
 
 def test_a_film_is_asked_by_its_key_frames() -> None:
-    film = Path(__file__).parents[2] / "examples/video/big-buck-bunny.webm"
+    film = EXAMPLES / "video/big-buck-bunny.webm"
     query = expand(bb.Query.of(bb.Video(str(film), 16.0, 20.0)), frozenset({"text", "image"}))
     assert sum(isinstance(part, bb.Image) for part in query.parts) == 1
 
 
-class TokensOnly:
-    """e5 without its pooled vectors, as encoders of late interaction are."""
-
-    inputs: frozenset[str] = frozenset({"text"})
-    dim = 384
-    id = EncoderId("tokens-only", "0")
-
-    def encode_items(self, batch: Sequence[Parts]) -> Embedding:
-        return Embedding(None, load("e5").encode_items(batch).tokens)
-
-    def encode_queries(self, batch: Sequence[Parts]) -> Embedding:
-        return Embedding(None, load("e5").encode_queries(batch).tokens)
-
-
-def test_a_field_with_token_vectors_only_is_searched_by_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("tokens_only")
-    module.load = lambda argument: TokensOnly()  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "tokens_only", module)
-    monkeypatch.setitem(encoders._FAMILIES, "tokens-only", "tokens_only")
-    library = bb.open(tmp_path / "library", fields={"pages": "tokens-only"})
-    library.add_items(bb.Item(name, "passage", (bb.Text(text),), bb.Locator(name)) for name, text in TEXTS.items())
-    found = default_pipeline(library.snapshot())(ask("Wie viele Bücher darf man ausleihen?"))
-    assert "MaxSim('pages')" in repr(default_pipeline(library.snapshot()))
-    assert names(found)[0] == "loan"
-    assert len(names(MaxSim(library.snapshot(), "pages", k=2)(ask("stone bridge")))) == 2
-    where = bb.Query.of("bridge", where="source = 'heart'")
-    assert names(MaxSim(library.snapshot(), "pages")(Ranking.empty([where]))) == ["heart"]
+def test_a_field_with_token_vectors_only_is_searched_by_them(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    library = bb.open(tmp_path / "library", fields={"pages": f"colpali:{tiny_models.colpali(tmp_path / 'model')}"})
+    library.add(*(EXAMPLES / "photos" / f"photo-{number:02}.jpg" for number in range(1, 5)))
+    snapshot = library.snapshot()
+    assert "MaxSim('pages')" in repr(default_pipeline(snapshot))
+    photos = [item for item in snapshot.items(np.arange(len(snapshot))) if item.kind == "image"]
+    for photo, other in zip(photos, photos[1:] + photos[:1], strict=True):
+        asked = bb.Query.of(bb.Image(str(EXAMPLES / "photos" / Path(photo.locator.source).name)))
+        assert names(default_pipeline(snapshot)(Ranking.empty([asked])))[0] == photo.id
+        where = replace(asked, where=f"source = '{other.locator.source}'")
+        assert names(MaxSim(snapshot, "pages")(Ranking.empty([where]))) == [other.id]
+    assert len(names(MaxSim(snapshot, "pages", k=2)(Ranking.empty([asked])))) == 2
