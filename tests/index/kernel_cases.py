@@ -21,6 +21,7 @@ def cases(seed: int) -> Iterator[Case]:
     yield from lists(random)
     yield from cells(random)
     yield from single_vectors(random)
+    yield from tops(random)
     yield from bits(random)
     yield from product_codes(random)
     yield from words(random)
@@ -35,8 +36,8 @@ def ask(module: ModuleType, case: Case) -> list[np.ndarray]:
         getattr(module, name)(*asked_, out)
         return [out]
     found = getattr(module, name)(*asked)
-    if name == "gather":  # in no particular order
-        order = np.argsort(found[0])
+    if name in ("gather", "lookups"):  # in no particular order
+        order = np.lexsort(found)
         return [found[0][order], found[1][order]]
     return list(found) if isinstance(found, tuple) else [found]
 
@@ -154,6 +155,12 @@ def single_vectors(random: np.random.Generator) -> Iterator[Case]:
     exact = (random.standard_normal((count, odd)) * random.choice([1, 1e-6])).astype(np.float16)
     asked, rows = random.standard_normal(odd).astype(np.float32), random.integers(0, count, some(random, 0, 1, 40))
     yield "rescore", (asked, exact, rows)
+
+
+def tops(random: np.random.Generator) -> Iterator[Case]:
+    scores = random.choice(np.float32([-np.inf, -3, -0.0, 0, 1e-40, 2, np.inf, np.nan]), some(random, 0, 1, 900))
+    yield "best", (scores, some(random, 0, 1, 9, 999))
+    yield "best", (random.standard_normal(some(random, 1, 3000)).astype(np.float32), some(random, 0, 1, 9, 700))
 
 
 def ranges_of(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -153,7 +153,7 @@ def test_a_first_pass_has_the_order_of_what_it_stores(seed: int, count: int, dim
     for coding in ("int8", "product"):
         arrays = arrays_of(coding, vectors, lists, seed=seed)
         part = lists.part(np.array([1, 0]), query @ points.T)
-        found = first_pass(arrays).nominate(query, part, Wanted.best(k), usable)[0].places
+        found = first_pass(arrays).nominate(query, part, Wanted.best(k), usable)[0].best_first().places
         assert len(found) == min(k, open_to.sum()) == len(set(found.tolist()))
         assert open_to[found].all()
         scores = (decoded(arrays, coding, vectors, lists) @ query[0])[found]
@@ -239,8 +239,8 @@ def test_what_is_near_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     part = lists.part(np.array([4, 1, 0, 3]), np.zeros((1, 6), np.float32))
     rows = np.concatenate([np.arange(2000)[:1000], np.arange(1500, 2500)])
     for wanted in (Wanted.best(7), Wanted(5, 0.9, 2000), Wanted(700, 1.1, 710), Wanted(9000, 0.0, 9000)):
-        found = first.nominate(query, part, wanted, None)[0]
-        everything = first.nominate(query, part, Wanted.best(9000), None)[0]
+        found = first.nominate(query, part, wanted, None)[0].best_first()
+        everything = first.nominate(query, part, Wanted.best(9000), None)[0].best_first()
         least = everything.scores[min(wanted.k, 2000) - 1] - wanted.slack * 127
         assert set(everything.places.tolist()) == set(rows.tolist())
         kept = (everything.scores >= least).sum() if wanted.k < 2000 else 2000

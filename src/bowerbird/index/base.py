@@ -39,6 +39,8 @@ class Found:
     @staticmethod
     def best(parts: Sequence[Found], queries: int, k: int) -> Found:
         """The k best of what was found in several places; the lower key wins ties."""
+        if len(parts) == 1 and parts[0].keys.shape == (queries, k):
+            return parts[0]
         parts = [Found.none(queries, k), *parts]
         keys = np.concatenate([part.keys for part in parts], axis=1)
         scores = np.concatenate([part.scores for part in parts], axis=1)

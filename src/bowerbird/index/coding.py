@@ -24,6 +24,7 @@ from bowerbird.index import kernels
 from bowerbird.index.base import Mask
 from bowerbird.index.kernels import Blocks, Bytes, Near, Nibbles, Query
 from bowerbird.index.kernels.nibbles import WORDS, Tables
+from bowerbird.index.top import top_k
 
 Arrays = Mapping[str, NDArray[Any]]
 Places = NDArray[np.int64]
@@ -174,10 +175,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Nominated:
-    """Best first; lower places win ties. Only differences of scores count."""
+    """In no particular order; lower places win ties. Only differences of scores count."""
 
     places: Places
     scores: Singles
+
+    def best_first(self) -> Nominated:
+        order = np.lexsort((self.places, -self.scores))
+        return Nominated(self.places[order], self.scores[order])
 
 
 class FirstPass(Protocol):
@@ -211,13 +216,12 @@ class Values:
 
 
 def _near(scores: Singles, wanted: Wanted, slack: float) -> Places:
-    """Positions of what is wanted among scores that may be -inf, best first; the first of equals come first."""
+    """Positions of what is wanted among scores that may be -inf; the first of equals come first."""
     least = np.float32(-np.finfo(np.float32).max)
     if wanted.k < len(scores):
-        least = max(least, np.partition(scores, len(scores) - wanted.k)[len(scores) - wanted.k] - np.float32(slack))
+        least = max(least, scores[top_k(scores, wanted.k)[-1]] - np.float32(slack))
     near = np.flatnonzero(scores >= least)
-    best: Places = near[np.argsort(-scores[near], kind="stable")[: wanted.most]]
-    return best
+    return near[top_k(scores[near], wanted.most)]
 
 
 def _portions(starts: Places, ends: Places) -> list[tuple[Places, Places]]:
@@ -268,7 +272,7 @@ class Product:
         slack = min(wanted.slack * float(np.linalg.norm(query)) / float(tables.step), FARTHEST)
         near = Near(wanted.k, int(np.ceil(slack)), wanted.most)
         sums, rows = kernels.use().lookups(tables.entries, self.codes, starts, ends, biases, near, usable)
-        return Nominated(rows.astype(np.int64), sums.astype(np.float32) * tables.step)
+        return Nominated(rows, sums.astype(np.float32) * tables.step)
 
 
 def arrays_of(coding: Coding, vectors: Floats, lists: Lists, *, seed: int = 0, threads: int = 1) -> dict[str, Any]:

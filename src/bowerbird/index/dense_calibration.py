@@ -101,7 +101,7 @@ def calibrate(vectors: Floats, lists: Lists, first: FirstPass, usable: Mask | No
     ranks = [near[lists.of(mine)] for near, mine in zip(order, true, strict=True)]
     found = first.nominate(asked, lists.part(np.arange(len(lists)), scores), Wanted.best(DEEP), usable)
     lengths = np.maximum(np.linalg.norm(asked, axis=1), LEAST_LENGTH)
-    slacks = [_below(mine, one) / length for mine, one, length in zip(true, found, lengths, strict=True)]
+    slacks = [_below(mine, one.best_first()) / length for mine, one, length in zip(true, found, lengths, strict=True)]
     measured = {"ranks": _ascending(ranks, np.int32), "slacks": _ascending(slacks, np.float32)}
     return Calibration.of(measured)
 
@@ -120,7 +120,10 @@ def _questions(
 
 
 def _below(wanted: NDArray[np.int64], found: Nominated) -> Singles:
-    """What the wanted score less than the tenth of those that were found, as much as the last if they are not there."""
+    """What the wanted score less than the tenth of those that were found, as much as the last if they are not there.
+
+    found: best first.
+    """
     order = np.argsort(found.places)
     at = np.minimum(np.searchsorted(found.places, wanted, sorter=order), len(order) - 1)
     there = found.places[order[at]] == wanted

@@ -189,7 +189,7 @@ class DenseSegment:
         if "ranks" not in self.arrays or left <= EXACT:
             return [places for places, _ in self._exact(wide, usable, count)]
         found = self._nominated(wide, Wanted.best(count), usable, self._probes(recall, 0, left))
-        return [one.places for one in found]
+        return [one.best_first().places for one in found]
 
     def _probes(self, recall: float, wanted: int, count: int) -> int:
         """What a filter leaves of a neighbourhood, `count` in all, lies farther away."""

@@ -116,6 +116,7 @@ def quantize(
         peak = np.maximum(wide.max(axis=1, initial=0), -wide.min(axis=1, initial=0))
         scales[rows] = np.maximum(peak, np.float32(1e-4)) / np.float32(127)
         wide /= scales[rows].astype(np.float32)[:, None]
-        np.clip(np.rint(wide, out=wide), -127, 127, out=wide)
+        np.rint(wide, out=wide)
+        np.minimum(np.maximum(wide, -127, out=wide), 127, out=wide)
         values[rows] = wide
     return values, scales

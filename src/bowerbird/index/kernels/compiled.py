@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.index.kernels.bits import BitGroups, words_of
-from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Codes, Query
+from bowerbird.index.kernels.blocks import SLOTS, Blocks, Codes, Query
 from bowerbird.index.kernels.nibbles import Near, Nibbles
 from bowerbird.index.kernels.ranges import Norms, Ranges
 
 LIBRARY = Path(__file__).with_name("_kernels.dll" if sys.platform == "win32" else "_kernels.so")
 FEW = 8
 """One in so many rows is few: those are looked up one by one."""
-LAST = 2**31 - 1
-"""Highest number of a row."""
+HITS = 80
+"""Room for hits that may be kept, beside twice as many as are wanted."""
 LEVELS = ("portable", "AVX2", "AVX-512 VNNI", "NEON")
-COUNTING = ("bb_gather", "bb_top", "bb_code_hits", "bb_bm25_take", "bb_bm25_take_all")
+COUNTING = ("bb_gather", "bb_top", "bb_code_hits", "bb_best", "bb_bm25_take", "bb_bm25_take_all")
 """Functions that return how many they found, in 64 bits."""
 
 Ints = NDArray[np.int32]
@@ -170,15 +170,23 @@ def lookups(
     biases: Ints,
     near: Near,
     usable: NDArray[np.bool_] | None = None,
-) -> tuple[Ints, Ints]:
-    room = np.empty(2 * near.most + 64 + LANES, np.int64)
+) -> tuple[Ints, NDArray[np.int64]]:
+    scores, rows = np.empty(near.most, np.int32), np.empty(near.most, np.int64)
     ranges = (_at(starts), _at(ends), _at(biases), _long(len(starts)))
     stored = (_at(tables), _long(codes.pairs), _at(codes.values))
     wanted = (_long(near.k), _long(near.slack), _long(near.most))
-    found = library().bb_code_hits(*stored, *ranges, _at(usable), *wanted, _at(room))
+    room = np.empty(2 * near.most + HITS, np.int64)
+    found = library().bb_code_hits(*stored, *ranges, _at(usable), *wanted, _at(room), _at(scores), _at(rows))
     _check(min(found, 0))
-    hits = np.sort(room[:found])[::-1]  # score << 32 | (2 ** 31 - 1 - row)
-    return (hits >> 32).astype(np.int32), (LAST - (hits & 0xFFFFFFFF)).astype(np.int32)
+    return scores[:found], rows[:found]
+
+
+def best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    count = min(k, len(scores))
+    room, out = np.empty(2 * count + HITS, np.int64), np.empty(max(count, 0), np.int64)
+    if count > 0:
+        library().bb_best(_at(scores), _long(len(scores)), _long(count), _at(room), _at(out))
+    return out
 
 
 def rescore(query: NDArray[np.float32], vectors: NDArray[np.float16], rows: NDArray[np.int64]) -> NDArray[np.float32]:

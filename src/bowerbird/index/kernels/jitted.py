@@ -14,7 +14,6 @@ from bowerbird.index.kernels.bits import BitGroups
 from bowerbird.index.kernels.blocks import LANES, Blocks, Codes, Query
 from bowerbird.index.kernels.nibbles import Near, Nibbles
 from bowerbird.index.kernels.ranges import Norms, Ranges
-from bowerbird.index.top import top_k
 
 NAME = "numba"
 
@@ -29,7 +28,7 @@ def loop(function: Function) -> Function:
 
 # matrix products and sorts: numpy does them well
 assign, nearest, scan = reference.assign, reference.nearest, reference.scan
-table, top, rescore = reference.table, reference.top, reference.rescore
+table, top, rescore, best = reference.table, reference.top, reference.rescore, reference.best
 
 
 def maxsim(
@@ -240,7 +239,7 @@ def lookups(
     biases: Ints,
     near: Near,
     usable: NDArray[np.bool_] | None = None,
-) -> tuple[Ints, Ints]:
+) -> tuple[Ints, NDArray[np.int64]]:
     return reference.lookups_by(_sums_of, tables, codes, starts, ends, biases, near, usable)
 
 
@@ -262,8 +261,8 @@ def bm25(
     for part in ranges:
         _add_up(part.rows, part.counts, part.starts, part.ends, weights, part.first, norms.added, scores)
     found = np.flatnonzero(scores > 0)
-    best = found[top_k(scores[found], k)]
-    return best, scores[best]
+    near = found[best(scores[found], k)]
+    return near, scores[near]
 
 
 @loop

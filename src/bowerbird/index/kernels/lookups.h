@@ -140,6 +140,9 @@ typedef struct {
   int64_t *hits;          /* score << 32 | (2 ** 31 - 1 - row): no two are equal, lower rows are higher among equals */
 } Kept;
 
+typedef void (*take_fn)(const uint16_t sums[LANES], int64_t first, int64_t from, int64_t to, int64_t bias,
+                        const uint8_t *usable, Kept *kept);
+
 /* Move the k highest of n different numbers to the front (Hoare's quickselect). */
 static void highest_first(int64_t *numbers, int64_t n, int64_t k) {
   int64_t first = 0, last = n - 1;
@@ -160,6 +163,35 @@ static void highest_first(int64_t *numbers, int64_t n, int64_t k) {
       first = i;
     else
       return;
+  }
+}
+
+/* Highest first (quicksort; short runs by insertion). */
+static void sort_hits(int64_t *numbers, int64_t n) {
+  while (n > 24) {
+    int64_t middle = numbers[n / 2], i = 0, j = n - 1;
+    while (i <= j) {
+      while (numbers[i] > middle) i++;
+      while (numbers[j] < middle) j--;
+      if (i <= j) {
+        int64_t held = numbers[i];
+        numbers[i++] = numbers[j];
+        numbers[j--] = held;
+      }
+    }
+    int64_t *right = numbers + i, left = j + 1, others = n - i; /* the smaller part first: no deep recursion */
+    if (left < others) {
+      sort_hits(numbers, left);
+      numbers = right, n = others;
+    } else {
+      sort_hits(right, others);
+      n = left;
+    }
+  }
+  for (int64_t i = 1; i < n; i++) {
+    int64_t held = numbers[i], j = i;
+    for (; j > 0 && numbers[j - 1] < held; j--) numbers[j] = numbers[j - 1];
+    numbers[j] = held;
   }
 }
 
@@ -185,8 +217,42 @@ static void cut(Kept *kept) {
   kept->full = 2 * within + 64;
 }
 
-static void scan_codes(above_fn next, const uint8_t *tables, int64_t pairs, const uint8_t *codes, int64_t start,
-                       int64_t end, int64_t bias, const uint8_t *usable, Kept *kept) {
+/* Keep those of a block, from .. to - 1, that may get in. Which ones do cannot be foretold: no branches. */
+static void take_portable(const uint16_t sums[LANES], int64_t first, int64_t from, int64_t to, int64_t bias,
+                          const uint8_t *usable, Kept *kept) {
+  for (int64_t t = from; t < to; t++) {
+    int64_t hit = (bias + sums[t]) * ((int64_t)1 << 32) + (INT32_MAX - (first + t));
+    kept->hits[kept->count] = hit;
+    kept->count += (hit > kept->least) & (!usable || usable[first + t]);
+  }
+}
+
+#ifdef X86
+WITH_WIDE static void take_avx512(const uint16_t sums[LANES], int64_t first, int64_t from, int64_t to, int64_t bias,
+                                  const uint8_t *usable, Kept *kept) {
+  const __m512i least = _mm512_set1_epi64(kept->least), back = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+  unsigned inside = (0xffffu << from) & (0xffffu >> (LANES - to));
+  if (usable) return take_portable(sums, first, from, to, bias, usable, kept);
+  for (int half = 0; half < LANES; half += 8) {
+    __m512i score = _mm512_cvtepu16_epi64(_mm_loadu_si128((const __m128i *)(sums + half)));
+    __m512i base = _mm512_set1_epi64(bias * ((int64_t)1 << 32) + (INT32_MAX - (first + half)));
+    __m512i hits = _mm512_add_epi64(_mm512_slli_epi64(score, 32), _mm512_sub_epi64(base, back));
+    __mmask8 in = _mm512_mask_cmpgt_epi64_mask((__mmask8)(inside >> half), hits, least);
+    _mm512_storeu_si512(kept->hits + kept->count, _mm512_maskz_compress_epi64(in, hits));
+    kept->count += __builtin_popcount(in);
+  }
+}
+#endif
+
+static take_fn take(void) {
+#ifdef X86
+  if (bb_level() == VNNI) return take_avx512;
+#endif
+  return take_portable;
+}
+
+static void scan_codes(above_fn next, take_fn keep, const uint8_t *tables, int64_t pairs, const uint8_t *codes,
+                       int64_t start, int64_t end, int64_t bias, const uint8_t *usable, Kept *kept) {
   int64_t last = (end + LANES - 1) / LANES;
   uint16_t sums[LANES];
   for (int64_t b = start / LANES; b < last; b++) {
@@ -196,23 +262,20 @@ static void scan_codes(above_fn next, const uint8_t *tables, int64_t pairs, cons
       b = next(tables, pairs, codes, b, last, (int32_t)limit, sums);
     else if (next(tables, pairs, codes, b, b + 1, 0, sums) > b) /* all get in, and none is above 0 */
       memset(sums, 0, sizeof sums);
+    if (b == last) return;
     int64_t first = b * LANES, from = first < start ? start - first : 0, to = end - first < LANES ? end - first : LANES;
-    for (int64_t t = from; t < to; t++) { /* which ones get in cannot be foretold: no branches */
-      int64_t hit = (bias + sums[t]) * ((int64_t)1 << 32) + (INT32_MAX - (first + t));
-      kept->hits[kept->count] = hit;
-      kept->count += (hit > kept->least) & (!usable || usable[first + t]);
-    }
+    keep(sums, first, from, to, bias, usable, kept);
     if (kept->count >= kept->full) cut(kept);
   }
 }
 
 /* The vectors of some ranges whose bias + sum of table entries is at least the k-th highest - slack, but no more than
    the best `most`, lower rows first among equals. k >= 1, slack >= 0, most >= k. The work is least where the best ranges
-   come first. biases: one per range. usable: a byte per row, or null for all rows. hits: room for 2 most + 80; the first
-   of them are the hits, as in Kept, in no particular order. Returns how many there are, or -1 when there is no memory. */
+   come first. biases: one per range. usable: a byte per row, or null for all rows. hits: room for 2 most + 80.
+   scores, rows: room for `most`, in no particular order. Returns how many there are, or -1 when there is no memory. */
 API int64_t bb_code_hits(const uint8_t *tables, int64_t pairs, const uint8_t *codes, const int64_t *starts,
                          const int64_t *ends, const int32_t *biases, int64_t ranges, const uint8_t *usable, int64_t k,
-                         int64_t slack, int64_t most, int64_t *hits) {
+                         int64_t slack, int64_t most, int64_t *hits, int32_t *scores, int64_t *rows) {
   size_t size = (size_t)(2 * pairs * LANES);
   Kept kept = {k, slack, most, 0, 2 * k + 64, INT64_MIN, hits};
   uint8_t *room = malloc(size + LINE);
@@ -220,8 +283,40 @@ API int64_t bb_code_hits(const uint8_t *tables, int64_t pairs, const uint8_t *co
   uint8_t *aligned = room + (LINE - (uintptr_t)room % LINE) % LINE; /* a load across two lines takes twice as long */
   memcpy(aligned, tables, size);
   for (int64_t r = 0; r < ranges; r++)
-    scan_codes(above(), aligned, pairs, codes, starts[r], ends[r], biases[r], usable, &kept);
+    scan_codes(above(), take(), aligned, pairs, codes, starts[r], ends[r], biases[r], usable, &kept);
   cut(&kept);
+  for (int64_t i = 0; i < kept.count; i++) {
+    scores[i] = (int32_t)(hits[i] >> 32);
+    rows[i] = INT32_MAX - (hits[i] & 0xffffffff);
+  }
   free(room);
+  return kept.count;
+}
+
+/* ---- the best of single scores ------------------------------------------------------------------------------------ */
+
+/* A whole number that is higher for higher scores; NaN is like the lowest. */
+static inline int64_t rank_of(float score) {
+  int32_t bits;
+  score = score == score ? score + 0.0f : -INFINITY; /* -0 is 0 */
+  memcpy(&bits, &score, 4);
+  return bits < 0 ? ~(bits & INT32_MAX) : bits;
+}
+
+/* Positions of the k >= 1 highest of n scores, best first; the first of equals come first, NaN is like -inf. hits: room
+   for 2 k + 80. out: room for k. Returns how many there are. */
+API int64_t bb_best(const float *scores, int64_t n, int64_t k, int64_t *hits, int64_t *out) {
+  Kept kept = {k, 0, k, 0, 2 * k + 64, INT64_MIN, hits};
+  for (int64_t at = 0; at < n; at += LANES) {
+    for (int64_t i = at; i < n && i < at + LANES; i++) {
+      int64_t hit = rank_of(scores[i]) * ((int64_t)1 << 32) + (INT32_MAX - i);
+      hits[kept.count] = hit;
+      kept.count += hit > kept.least;
+    }
+    if (kept.count >= kept.full) cut(&kept);
+  }
+  cut(&kept);
+  sort_hits(hits, kept.count);
+  for (int64_t i = 0; i < kept.count; i++) out[i] = INT32_MAX - (hits[i] & 0xffffffff);
   return kept.count;
 }

@@ -11,7 +11,6 @@ from bowerbird.index.kernels.bits import BitGroups, Words, words_of
 from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Codes, Query
 from bowerbird.index.kernels.nibbles import Near, Nibbles
 from bowerbird.index.kernels.ranges import Norms, Ranges
-from bowerbird.index.top import top_k
 
 NAME = "numpy"
 
@@ -254,9 +253,9 @@ def lookups(
     biases: Ints,
     near: Near,
     usable: NDArray[np.bool_] | None = None,
-) -> tuple[Ints, Ints]:
+) -> tuple[Ints, NDArray[np.int64]]:
     """Vectors of some ranges scored by bias + sum of table entries: scores and rows of those that are near the k-th
-    best, best first, lower rows before higher ones among equals.
+    best, in no particular order. Lower rows are better among equals.
 
     tables: 2 × pairs × 16, those of the even subspaces first; no entry above 127, all maxima together below 65536.
     starts, ends: ranges of rows, no row in two of them, with a bias each; fastest with the best first. usable: a mask
@@ -281,12 +280,12 @@ def lookups_by(
     biases: Ints,
     near: Near,
     usable: NDArray[np.bool_] | None,
-) -> tuple[Ints, Ints]:
+) -> tuple[Ints, NDArray[np.int64]]:
     """As `lookups`, with the sums by `sums`."""
-    scores, rows = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    scores, rows = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
     for start, end, bias in zip(starts.tolist(), ends.tolist(), biases, strict=True):
         for at in range(start, end, CHUNK):
-            mine = np.arange(at, min(at + CHUNK, end), dtype=np.int32)
+            mine = np.arange(at, min(at + CHUNK, end))
             first = at // LANES
             reached = sums(tables, codes.values[first : -(-(int(mine[-1]) + 1) // LANES)])[mine - first * LANES] + bias
             kept = slice(None) if usable is None else usable[mine]
@@ -297,6 +296,22 @@ def lookups_by(
     if len(best) > near.k:
         best = best[score[best] >= score[best[near.k - 1]] - near.slack]
     return score[best], row[best]
+
+
+def best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Positions of the k highest scores, best first; among equals the lower position comes first, NaN is like -inf."""
+    if k <= 0:
+        return np.empty(0, np.int64)
+    if np.isnan(scores.max(initial=-np.inf)):
+        scores = np.where(np.isnan(scores), np.float32(-np.inf), scores)
+    if k < len(scores):
+        threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
+        above = np.flatnonzero(scores > threshold)
+        level = np.flatnonzero(scores == threshold)[: k - len(above)]
+        chosen = np.sort(np.concatenate([above, level]))
+    else:
+        chosen = np.arange(len(scores))
+    return chosen[np.argsort(-scores[chosen], kind="stable")]
 
 
 def bm25(
@@ -313,5 +328,5 @@ def bm25(
             at, counts = part.first + part.rows[start:end].astype(np.int64), part.counts[start:end].astype(np.float32)
             scores[at] += weight * (counts / (counts + norms.added[at]))
     found = np.flatnonzero(scores > 0)
-    best = found[top_k(scores[found], k)]
-    return best, scores[best]
+    near = found[best(scores[found], k)]
+    return near, scores[near]
