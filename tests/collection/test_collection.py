@@ -8,9 +8,11 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -18,6 +20,9 @@ import bowerbird as bb
 from bowerbird.collection import Collection
 from bowerbird.collection.workers import Settings
 from bowerbird.errors import CollectionError, EncoderMismatch, FilterError, LockedError
+from bowerbird.index import kernels
+from bowerbird.index.fde import FDE
+from bowerbird.index.fde_export import config_of
 from bowerbird.storage.lock import holder, writer_lock
 from tests.readers.pdf_writer import Page, write
 
@@ -309,6 +314,36 @@ def test_export(library: bb.Library, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "out" / "items.jsonl").read_text("utf8").splitlines()]
     assert len(lines) == count == len(library.collection.snapshot())
     assert {line["kind"] for line in lines} == {"document", "passage", "table"}
+
+
+def test_vectors_are_exported_for_other_engines(library: bb.Library, tmp_path: Path) -> None:
+    plain, encoded = library.collection.export_vectors(tmp_path / "out")
+    assert (plain.name, encoded.name) == ("text.parquet", "text.fde.parquet")
+    view, encoder = library.collection.snapshot(), library.collection.snapshot().encoder("text")
+    asked = encoder.encode_queries([(bb.Text("how many people live in the town?"),)])
+    assert asked.dense is not None
+    assert asked.tokens is not None
+    vectors, best = read_vectors(plain)
+    assert best(asked.dense.vectors[0]) == view.ids_of(view.dense("text", asked.dense, 1)[0][0])[0]
+    ids = list(vectors)
+    rows = view.rows_of(ids)
+    np.testing.assert_array_equal(
+        np.array(list(vectors.values()), np.float16), view.stored("text", rows)[1].dense.vectors
+    )
+    fde = FDE(config_of(encoded))
+    together, best = read_vectors(encoded)
+    np.testing.assert_allclose(
+        list(together.values()), fde.encode_documents(view.tokens(view.rows_of(list(together)))).vectors
+    )
+    late = view.ids_of(view.late("text", kernels.Query.of(asked.tokens[0]), 1)[0])[0]
+    assert best(fde.encode_queries(asked.tokens).vectors[0]) == late
+
+
+def read_vectors(path: Path) -> tuple[dict[str, np.ndarray], Callable[[np.ndarray], str]]:
+    """Vectors by id, and what finds the nearest."""
+    table = pq.read_table(path)
+    vectors = {name: np.array(vector) for name, vector in zip(*table.to_pydict().values(), strict=True)}
+    return vectors, lambda query: max(vectors, key=lambda name: float(vectors[name] @ query))
 
 
 def test_ids_that_could_be_paths_are_exported_below_the_folder(tmp_path: Path) -> None:

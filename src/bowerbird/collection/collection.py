@@ -357,6 +357,12 @@ class Collection:
 
         return export(self.snapshot(), Path(folder))
 
+    def export_vectors(self, folder: str | Path) -> list[Path]:
+        """Write the vectors of every field as Parquet files of ids and vectors, token vectors as one per item (FDE)."""
+        from bowerbird.collection.export_vectors import export_vectors
+
+        return export_vectors(self.snapshot(), Path(folder))
+
 
 def _check_format(path: Path) -> None:
     """Raises CollectionError for a library whose files this version would misread."""

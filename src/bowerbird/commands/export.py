@@ -9,17 +9,25 @@ import typer
 
 from bowerbird.commands.common import HERE, JsonOption, LibraryOption, examples, open_library, print_json
 
-EXAMPLES = examples("bowerbird export backup          backup/items.jsonl and backup/pictures/")
+EXAMPLES = examples(
+    "bowerbird export backup             backup/items.jsonl and backup/pictures/",
+    "bowerbird export backup --vectors   and backup/vectors/*.parquet, for other engines",
+)
 
 
 def export(
     folder: Annotated[Path, typer.Argument(help="Where to write.", show_default=False)],
     library: LibraryOption = HERE,
+    vectors: Annotated[bool, typer.Option("--vectors", help="Write vectors as Parquet files, too.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write all items as JSON lines, with their pictures."""
-    count = open_library(library).collection.export(folder)
+    collection = open_library(library).collection
+    count = collection.export(folder)
+    written = collection.export_vectors(folder / "vectors") if vectors else []
     if as_json:
-        print_json({"items": count, "folder": str(folder)})
-    else:
-        typer.echo(f"wrote {count} items to {folder}")
+        print_json({"items": count, "folder": str(folder), "vectors": [str(path) for path in written]})
+        return
+    typer.echo(f"wrote {count} items to {folder}")
+    for path in written:
+        typer.echo(f"wrote {path}")

@@ -24,7 +24,7 @@ which late interaction has to score again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,7 +33,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from bowerbird.embeddings import MultiVector
+from bowerbird.embeddings import Floats, MultiVector
 from bowerbird.index.base import Keys, check_keys
 from bowerbird.index.fde import FDE, FDEConfig
 
@@ -51,16 +51,30 @@ def points(fde: FDE, keys: Keys, tokens: MultiVector) -> Iterator[tuple[int, NDA
 
 def table(fde: FDE, keys: Keys, tokens: MultiVector) -> pa.Table:
     """Columns id (int64) and vector (a list of float32 of one size). Raises ValueError for keys that do not fit."""
-    schema = _schema(fde)
-    return pa.Table.from_batches([_record(schema, *batch) for batch in _batches(fde, keys, tokens)], schema)
+    batches = [record(*batch, metadata_of(fde)) for batch in _batches(fde, keys, tokens)]
+    return pa.Table.from_batches(batches, _empty(fde).schema)
 
 
 def write_parquet(path: Path, fde: FDE, keys: Keys, tokens: MultiVector) -> None:
     """As `table`, a batch at a time. Raises ValueError for keys that do not fit."""
-    schema = _schema(fde)
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(path, _empty(fde).schema) as writer:
         for batch in _batches(fde, keys, tokens):
-            writer.write_batch(_record(schema, *batch))
+            writer.write_batch(record(*batch, metadata_of(fde)))
+
+
+def record(
+    ids: NDArray[np.int64] | NDArray[np.str_], vectors: Floats, metadata: Mapping[bytes, bytes]
+) -> pa.RecordBatch:
+    """Columns id and vector. vectors: n × width."""
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.astype(np.float32).ravel()), vectors.shape[1])
+    names = pa.array(ids.tolist(), pa.string() if ids.dtype.kind == "U" else pa.int64())
+    fields = [pa.field("id", names.type), pa.field("vector", column.type)]
+    return pa.record_batch([names, column], pa.schema(fields, metadata=dict(metadata)))
+
+
+def metadata_of(fde: FDE) -> dict[bytes, bytes]:
+    """Of a table of encodings."""
+    return {CONFIG: json.dumps(asdict(fde.config)).encode()}
 
 
 def config_of(path: Path) -> FDEConfig:
@@ -80,11 +94,5 @@ def _batches(fde: FDE, keys: Keys, tokens: MultiVector) -> Iterator[tuple[Keys, 
         yield keys[start : start + BATCH], vectors
 
 
-def _schema(fde: FDE) -> pa.Schema:
-    fields = [pa.field("id", pa.int64()), pa.field("vector", pa.list_(pa.float32(), fde.config.width))]
-    return pa.schema(fields, metadata={CONFIG: json.dumps(asdict(fde.config)).encode()})
-
-
-def _record(schema: pa.Schema, keys: Keys, vectors: NDArray[np.float32]) -> pa.RecordBatch:
-    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
-    return pa.record_batch([pa.array(keys, pa.int64()), column], schema=schema)
+def _empty(fde: FDE) -> pa.RecordBatch:
+    return record(np.zeros(0, np.int64), np.zeros((0, fde.config.width), np.float32), metadata_of(fde))
