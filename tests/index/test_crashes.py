@@ -138,6 +138,7 @@ def crashes(change: Change, kind: Kind, model: Model, start: Path, home: Path) -
     raise AssertionError("a change has an end")
 
 
+@pytest.mark.filterwarnings("ignore:lance is not fork-safe")  # which other tests may have imported
 @pytest.mark.parametrize("name", ["dense", "multi-vector"])  # without and with files that segments share
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_kill_at_any_step_leaves_all_of_a_change_or_nothing(name: str, change: Change, tmp_path: Path) -> None:

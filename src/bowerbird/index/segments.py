@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from bowerbird.errors import CollectionError
 from bowerbird.index.base import Keys, Mask
-from bowerbird.index.manifest import Head, Manifest, named_in
+from bowerbird.index.manifest import MANIFEST, Head, Manifest, named_in
 from bowerbird.index.tiers import one_tier
 from bowerbird.storage.lock import writer_lock
 from bowerbird.storage.packs import Pack, write_pack
@@ -106,6 +106,10 @@ def opened(
             if newer == manifest:
                 raise
             manifest = newer
+        except (KeyError, TypeError, ValueError) as error:
+            raise CollectionError(
+                f"{folder / MANIFEST} is not of an index of this kind ({error!r}); build the index again"
+            ) from error
     raise CollectionError(f"{folder} changes faster than it can be opened; try again")
 
 

@@ -81,6 +81,8 @@ class Pack:
             raise self._damaged(f"cannot be read ({error})") from error
         if magic != MAGIC or blake2b(header, digest_size=16).digest() != digest:
             raise self._damaged("has a damaged header")
+        if path.stem != digest.hex():
+            raise self._damaged("is a copy of another pack")
         self._sections: dict[str, dict[str, Any]] = json.loads(header)
         self._start = -(-(32 + length) // ALIGN) * ALIGN
         needed = max((self._end(section) for section in self._sections.values()), default=0)
