@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from bowerbird.embeddings import Binary, Dense
+from bowerbird.errors import CollectionError
 from bowerbird.index.binary import BinaryIndex
 from bowerbird.index.bit_means import BitMeans
 from bowerbird.index.hashing import HashTables
 from bowerbird.index.kernels import BitGroups
+from bowerbird.storage.packs import Pack
 
 NEVER = 1 << 40
 
@@ -52,9 +54,9 @@ def test_rescoring_with_real_queries_finds_more() -> None:
     queries = vectors[:100] + 2 * draw.standard_normal((100, 128))
     vectors, queries = (Dense(side.astype(np.float32)).normalized().vectors for side in (vectors, queries))
     codes = Binary(np.packbits(vectors > 0, axis=1))
-    index = BinaryIndex.build(np.arange(2000), codes)
+    index = BinaryIndex.build(np.arange(2000), codes, means=BitMeans.fit(Dense(vectors), codes))
     found = index.search(Binary(np.packbits(queries > 0, axis=1)), 100)
-    again = index.rescore(Dense(queries), found, BitMeans.fit(Dense(vectors), codes))
+    again = index.rescore(Dense(queries), found)
     assert (np.sort(again.keys, axis=1) == np.sort(found.keys, axis=1)).all()
     assert (np.diff(again.scores, axis=1) <= 0).all()
     best = np.argsort(-(queries @ vectors.T), axis=1)[:, :10]
@@ -72,13 +74,50 @@ def test_means_of_bits_are_those_of_the_sample() -> None:
 
 
 def test_rescoring_keeps_places_without_hits() -> None:
-    index = BinaryIndex.build(np.arange(2), Binary(near(2, 4)))
-    means = BitMeans(np.tile(np.float32([-1, 1]), (32, 1)))
-    again = index.rescore(Dense(np.ones((1, 32), np.float32)), index.search(Binary(near(1, 4)), 4), means)
+    index = BinaryIndex.build(np.arange(2), Binary(near(2, 4)), means=BitMeans(np.tile(np.float32([-1, 1]), (32, 1))))
+    again = index.rescore(Dense(np.ones((1, 32), np.float32)), index.search(Binary(near(1, 4)), 4))
     assert again.keys[0, 2:].tolist() == [-1, -1]
     assert np.isneginf(again.scores[0, 2:]).all()
     with pytest.raises(KeyError, match="no code with key 7"):
         index.codes_of(np.array([1, 7]))
+
+
+def test_means_are_kept_with_the_index(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    vectors, queries = draw.standard_normal((90, 29)).astype(np.float32), Dense(draw.standard_normal((5, 29)))
+    codes, asked = Binary(np.packbits(vectors > 0, axis=1)), Binary(np.packbits(queries.vectors > 0, axis=1))
+    means = BitMeans.fit(Dense(vectors), codes)
+    index = BinaryIndex.build(np.arange(60), Binary(codes.codes[:60]), folder=tmp_path / "built", means=means)
+    for start in range(60, 90, 5):  # and what merges tidy up
+        index.add(np.arange(start, start + 5), Binary(codes.codes[start : start + 5]))
+    index.wait()
+    index.save(tmp_path / "saved")
+    BinaryIndex.build(np.arange(90), codes, means=means).save(tmp_path / "from memory")
+    expected = index.rescore(queries, index.search(asked, 20))
+    for name in ("built", "saved", "from memory"):
+        again = BinaryIndex.open(tmp_path / name)
+        hits = again.rescore(queries, again.search(asked, 20))
+        np.testing.assert_array_equal(hits.keys, expected.keys)
+        np.testing.assert_array_equal(hits.scores, expected.scores)
+        assert again.verify() == []
+    (path,) = {path for path in (tmp_path / "saved").glob("*.pack") if "means" in Pack(path).names}
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(CollectionError, match=f"{path.name} has a damaged part 'means'"):
+        BinaryIndex.open(tmp_path / "saved")
+
+
+def test_rescoring_needs_means_and_queries_that_fit() -> None:
+    codes = Binary(near(3, 4))
+    plain, means = BinaryIndex.build(np.arange(3), codes), BitMeans(np.zeros((32, 2), np.float32))
+    with pytest.raises(ValueError, match="build it with means"):
+        plain.rescore(Dense(np.ones((3, 32), np.float32)), plain.search(codes, 2))
+    with pytest.raises(ValueError, match="means of 32 bits do not fit codes of 64"):
+        BinaryIndex.build(np.arange(3), Binary(near(3, 8)), means=means)
+    index = BinaryIndex.build(np.arange(3), codes, means=means)
+    for shape, message in (((3, 31), "31 dimensions"), ((2, 32), "2 queries for the hits of 3")):
+        with pytest.raises(ValueError, match=message):
+            index.rescore(Dense(np.ones(shape, np.float32)), index.search(codes, 2))
 
 
 def test_wrong_codes_are_refused() -> None:

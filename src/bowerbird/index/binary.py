@@ -15,20 +15,25 @@ from bowerbird.index import kernels
 from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_keys, check_queries, check_request, in_threads
 from bowerbird.index.binary_segment import BinarySegment
 from bowerbird.index.bit_means import BitMeans
-from bowerbird.index.manifest import Manifest
+from bowerbird.index.manifest import Head, Manifest
 from bowerbird.index.segments import Arrays, SegmentedIndex, Segments, opened
+from bowerbird.storage.packs import Pack, write_pack
 
 KIND = "binary"
+MEANS = "means"
+"""What the head of a manifest calls the file of an index's means, and the array in it."""
 HASHED = 4_000_000
 """Codes from which a segment gets hash tables: the scan of fewer takes no longer than looking them up."""
 
 
 class BinaryIndex(SegmentedIndex[BinarySegment]):
-    """Codes of one length, whole bytes."""
+    """Codes of one length, whole bytes. means: what their bits stand for, if it was built with them."""
 
-    def __init__(self, manifest: Manifest, folder: Path | None) -> None:
+    def __init__(self, manifest: Manifest, folder: Path | None, means: BitMeans | None = None) -> None:
+        self.means = means
         self._bits, self._hashed = int(manifest.head["bits"]), int(manifest.head["hashed"])
-        self._segments = Segments(manifest, folder, self._segment, self._joined)
+        packs = [name for name in [manifest.head.get(MEANS)] if name]
+        self._segments = Segments(manifest, folder, self._segment, self._joined, packs)
 
     @classmethod
     def build(
@@ -37,16 +42,26 @@ class BinaryIndex(SegmentedIndex[BinarySegment]):
         codes: Binary,
         *,
         folder: str | Path | None = None,
+        means: BitMeans | None = None,
         hashed: int = HASHED,
         version: int = 0,
     ) -> BinaryIndex:
         """keys: n whole numbers ≥ 0. folder: where it is kept, in place of what is there; without one, in memory.
 
-        hashed: codes from which a segment gets hash tables. Raises ValueError for keys that do not fit.
+        means: what the bits stand for, for `rescore`; kept with the index. hashed: codes from which a segment gets hash
+        tables. Raises ValueError for keys or means that do not fit.
+
+        >>> vectors = np.array([[1, -2, 3, 1, -1, 1, 1, -1], [2, 2, -1, 1, 2, -1, 1, 1]], np.float32)
+        >>> codes = Binary(np.packbits(vectors > 0, axis=1))
+        >>> index = BinaryIndex.build(np.arange(2), codes, means=BitMeans.fit(Dense(vectors), codes))
+        >>> index.rescore(Dense(vectors), index.search(codes, 2)).keys.tolist()
+        [[0, 1], [1, 0]]
         """
         check_keys(keys, len(codes))
-        manifest = Manifest(KIND, {"bits": codes.bits, "hashed": hashed})
-        index = cls(manifest, None if folder is None else Path(folder))
+        if means is not None and -(-len(means.values) // 8) * 8 != codes.bits:
+            raise ValueError(f"means of {len(means.values)} bits do not fit codes of {codes.bits}")
+        home, head = None if folder is None else Path(folder), {"bits": codes.bits, "hashed": hashed}
+        index = cls(Manifest(KIND, _with_means(head, means, home)), home, means)
         first = BinarySegment.build(keys, codes.codes, hashed)
         index._segments.create([index._segments.kept(first.arrays)], version)
         return index
@@ -59,7 +74,17 @@ class BinaryIndex(SegmentedIndex[BinarySegment]):
         Raises CollectionError if it is missing, damaged or another.
         """
         home = Path(folder)
-        return opened(home, KIND, lambda manifest: cls(manifest, home), version, count)
+
+        def made(manifest: Manifest) -> BinaryIndex:
+            name = manifest.head.get(MEANS)
+            return cls(manifest, home, BitMeans(Pack(home / name).checked(MEANS)) if name else None)
+
+        return opened(home, KIND, made, version, count)
+
+    def save(self, folder: str | Path) -> None:
+        """Write a copy to a folder."""
+        home = Path(folder)
+        self._segments.save(home, _with_means(self._segments.head, self.means, home))
 
     def add(self, keys: Keys, vectors: Binary) -> None:
         """Add codes, or replace those with the same keys. They are durable and found when this returns."""
@@ -94,13 +119,20 @@ class BinaryIndex(SegmentedIndex[BinarySegment]):
 
         return in_threads(found, len(asked), threads)
 
-    def rescore(self, queries: Dense, found: Found, means: BitMeans) -> Found:
-        """The same hits in the order of inner products of real-valued queries with what the codes stand for."""
-        check_queries(queries, len(means.values))
+    def rescore(self, queries: Dense, found: Found) -> Found:
+        """The same hits in the order of inner products of real-valued queries with what the codes stand for.
+
+        Raises ValueError for queries of another size or number, and if the index was built without means.
+        """
+        if self.means is None:
+            raise ValueError("the index does not know what its bits stand for; build it with means=BitMeans.fit(…)")
+        check_queries(queries, len(self.means.values))
+        if len(queries) != len(found.keys):
+            raise ValueError(f"{len(queries)} queries for the hits of {len(found.keys)}")
         again = Found.none(*found.keys.shape)
         for number, query in enumerate(queries.vectors.astype(np.float32, copy=False)):
             present = found.keys[number][found.keys[number] >= 0]
-            reached = means.scores(query, self.codes_of(present).codes)
+            reached = self.means.scores(query, self.codes_of(present).codes)
             best = np.lexsort((present, -reached))
             again.keys[number, : len(best)], again.scores[number, : len(best)] = present[best], reached[best]
         return again
@@ -134,3 +166,11 @@ class BinaryIndex(SegmentedIndex[BinarySegment]):
         keys = np.concatenate([segment.keys[left] for segment, left in parts])
         codes = np.concatenate([segment.codes(np.flatnonzero(left)) for segment, left in parts])
         return BinarySegment.build(keys, codes, self._hashed).arrays
+
+
+def _with_means(head: Head, means: BitMeans | None, folder: Path | None) -> Head:
+    """A head that names the means, which are written to a folder."""
+    if means is None or folder is None:
+        return head
+    folder.mkdir(parents=True, exist_ok=True)
+    return {**head, MEANS: write_pack(folder, {MEANS: means.values})}

@@ -201,10 +201,9 @@ def single_vector_indexes(
     dense = DenseIndex.build(keys, Vectors(wide), seed=seed)
     mean = wide.mean(axis=0)
     codes, asked_codes = signs(wide - mean), signs(asked - mean)
-    binary = BinaryIndex.build(keys, codes)
-    means = BitMeans.fit(Vectors(wide), codes)
+    binary = BinaryIndex.build(keys, codes, means=BitMeans.fit(Vectors(wide), codes))
     near = binary.search(asked_codes, TOP)
-    rescored = binary.rescore(Vectors(asked), binary.search(asked_codes, 10 * TOP), means)
+    rescored = binary.rescore(Vectors(asked), binary.search(asked_codes, 10 * TOP))
     axes = np.linalg.eigh((wide - mean).T @ (wide - mean))[1][:, -96:]
     short = best((asked @ axes) @ (wide @ axes).T, TOP)
     near_enough = {recall: _found(dense.search(Vectors(asked), TOP, recall=recall), exact) for recall in (0.95, 0.99)}
