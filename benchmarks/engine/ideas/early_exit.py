@@ -139,13 +139,7 @@ class Row:
 def compare(index: MultiVectorIndex, given: BenchSet) -> list[Row]:
     """Rows of all rules at LEVELS. The index has one segment, whose keys are its rows."""
     model, segment = index._model, index._segments.ready()[0].segment
-    random = np.random.default_rng(0)
-    chosen = random.permutation(len(segment))
-    groups = [np.resize(chosen[3 * number :], 2 + number % 2) for number in range(calibration.ASKED)]
-    own = [
-        calibration.question([calibration._tokens(segment, int(one), model) for one in group], random)
-        for group in groups
-    ]
+    own = calibration.questions(segment, 0)
     on_own = _points(own, [_best(query, segment, model) for query in own], segment, model)
     on_real = _points(given.queries, given.truth[:, :TEN], segment, model)
     return [
