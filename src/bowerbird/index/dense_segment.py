@@ -38,6 +38,8 @@ from bowerbird.storage.packs import Pack, write_pack
 LISTED = 50_000
 PER_LIST = 128
 """Vectors per list, about; lists are a power of two."""
+REGIONS = 16
+"""Of the centroids, that a vector's is sought in."""
 EXACT = 4096
 """Up to so many vectors, or so many that a filter leaves, are scored exactly at once."""
 BATCH = 64
@@ -87,7 +89,7 @@ class DenseSegment:
         threads: int,
     ) -> DenseSegment:
         """Vectors in the order of their centroids."""
-        nearest = centroids.nearest(_whole(vectors), threads)
+        nearest = centroids.nearest(_whole(vectors), threads, probes=REGIONS)
         order = np.argsort(nearest, kind="stable")
         bounds = np.searchsorted(nearest[order], np.arange(len(centroids) + 1)).astype(np.int64)
         stored = _stored(keys, vectors, order)

@@ -59,15 +59,20 @@ class Centroids:
     def _region_blocks(self) -> Blocks:
         return whole(self.regions)
 
-    def nearest(self, vectors: Floats | NDArray[np.int8], threads: int = 1) -> NDArray[np.int32]:
-        """n × dim tokens, or what `kernels.quantize` made of them → the numbers of their centroids."""
+    def nearest(
+        self, vectors: Floats | NDArray[np.int8], threads: int = 1, *, probes: int = PROBES
+    ) -> NDArray[np.int32]:
+        """n × dim tokens, or what `kernels.quantize` made of them → the numbers of their centroids.
+
+        probes: regions that a token's is sought in.
+        """
         run = kernels.use().assign
         regions, points = self._region_blocks, self.blocks
 
         def one(start: int) -> NDArray[np.int32]:
             part: NDArray[Any] = vectors[start : start + CHUNK]
             values = part if part.dtype == np.int8 else kernels.quantize(part)[0]
-            found: NDArray[np.int32] = run(values, regions, self.bounds, points, PROBES)[1]
+            found: NDArray[np.int32] = run(values, regions, self.bounds, points, probes)[1]
             return found
 
         starts = range(0, len(vectors), CHUNK)
