@@ -184,6 +184,17 @@ class Nominated:
         order = np.lexsort((self.places, -self.scores))
         return Nominated(self.places[order], self.scores[order])
 
+    def with_later(self, more: Nominated, wanted: Wanted, slack: float) -> Nominated:
+        """What is wanted of these and of others that lie behind them."""
+        if not len(self.places):
+            return more
+        places, scores = np.concatenate([self.places, more.places]), np.concatenate([self.scores, more.scores])
+        kept = _near(scores, wanted, slack)
+        return Nominated(places[kept], scores[kept])
+
+
+NOTHING = Nominated(np.zeros(0, np.int64), np.zeros(0, np.float32))
+
 
 class FirstPass(Protocol):
     """Vectors in the order of their lists, as a first pass sees them."""
@@ -199,29 +210,25 @@ class Values:
     blocks: Blocks
 
     def nominate(self, queries: Singles, part: Part, wanted: Wanted, usable: Mask | None) -> list[Nominated]:
-        query, none = Query.of(queries[:, : self.blocks.dim]), Nominated(np.zeros(0, np.int64), np.zeros(0, np.float32))
-        slacks, found = wanted.slack * np.linalg.norm(queries, axis=1), [none] * len(queries)
-        order = np.argsort(part.starts)
+        query, slacks = Query.of(queries[:, : self.blocks.dim]), wanted.slack * np.linalg.norm(queries, axis=1)
+        order, found = np.argsort(part.starts), [NOTHING] * len(queries)
         for starts, ends in _portions(part.starts[order], part.ends[order]):
             scores = kernels.use().scan(query, self.blocks, starts, ends)
             if usable is not None:
                 scores = np.where(usable[_places(starts, ends, None)], scores, np.float32(-np.inf))
-            for number, (row, slack) in enumerate(zip(scores, slacks, strict=True)):
-                tops = _near(row, wanted, slack)
-                places = np.concatenate([found[number].places, _places(starts, ends, tops)])
-                reached = np.concatenate([found[number].scores, row[tops]])
-                kept = _near(reached, wanted, slack)  # lower places come first among equals
-                found[number] = Nominated(places[kept], reached[kept])
+            tops = [_near(row, wanted, slack) for row, slack in zip(scores, slacks, strict=True)]
+            fresh = [Nominated(_places(starts, ends, top), row[top]) for top, row in zip(tops, scores, strict=True)]
+            found = [held.with_later(new, wanted, slack) for held, new, slack in zip(found, fresh, slacks, strict=True)]
         return found
 
 
 def _near(scores: Singles, wanted: Wanted, slack: float) -> Places:
-    """Positions of what is wanted among scores that may be -inf; the first of equals come first."""
+    """Positions of what is wanted among scores that may be -inf, ascending; the first of equals are wanted more."""
     least = np.float32(-np.finfo(np.float32).max)
     if wanted.k < len(scores):
         least = max(least, scores[top_k(scores, wanted.k)[-1]] - np.float32(slack))
-    near = np.flatnonzero(scores >= least)
-    return near[top_k(scores[near], wanted.most)]
+    near: Places = np.flatnonzero(scores >= least)
+    return near if len(near) <= wanted.most else near[np.sort(top_k(scores[near], wanted.most))]
 
 
 def _portions(starts: Places, ends: Places) -> list[tuple[Places, Places]]:

@@ -303,17 +303,37 @@ static inline int64_t rank_of(float score) {
   return bits < 0 ? ~(bits & INT32_MAX) : bits;
 }
 
+/* Whether one of LANES scores is not below the floor. */
+static inline int any_from(const float *scores, float floor) {
+  int found = 0;
+  for (int i = 0; i < LANES; i++) found |= !(scores[i] < floor);
+  return found;
+}
+
+static inline float score_of(int64_t rank) {
+  uint32_t bits = rank < 0 ? (uint32_t)~rank | 0x80000000u : (uint32_t)rank;
+  float score;
+  memcpy(&score, &bits, 4);
+  return score;
+}
+
 /* Positions of the k >= 1 highest of n scores, best first; the first of equals come first, NaN is like -inf. hits: room
    for 2 k + 80. out: room for k. Returns how many there are. */
 API int64_t bb_best(const float *scores, int64_t n, int64_t k, int64_t *hits, int64_t *out) {
   Kept kept = {k, 0, k, 0, 2 * k + 64, INT64_MIN, hits};
+  float floor = -INFINITY;
   for (int64_t at = 0; at < n; at += LANES) {
-    for (int64_t i = at; i < n && i < at + LANES; i++) {
+    int64_t end = n - at < LANES ? n : at + LANES;
+    if (end == at + LANES && !any_from(scores + at, floor)) continue;
+    for (int64_t i = at; i < end; i++) {
       int64_t hit = rank_of(scores[i]) * ((int64_t)1 << 32) + (INT32_MAX - i);
       hits[kept.count] = hit;
       kept.count += hit > kept.least;
     }
-    if (kept.count >= kept.full) cut(&kept);
+    if (kept.count >= kept.full) {
+      cut(&kept);
+      floor = score_of((kept.least + 1) >> 32);
+    }
   }
   cut(&kept);
   sort_hits(hits, kept.count);
