@@ -1,4 +1,5 @@
-"""kill -9 at random moments of `add`: nothing acknowledged is lost, nothing is there twice, a re-run adds the rest."""
+"""kill -9 at random moments of `add`, and a full disk: nothing acknowledged is lost, nothing is there twice, a re-run
+adds the rest."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from bowerbird.collection import Collection
 ROUNDS = 20
 FILES = 260
 TEMPLATE = """
-import os, sys
+import os, resource, sys
 import bowerbird.collection.ingest as ingest
 from bowerbird.collection import Collection
 from bowerbird.collection.progress import Silent
@@ -33,14 +34,18 @@ class Loud(Silent):
     def done(self, source):
         print(source, flush=True)
 
-for _ in sys.stdin:  # a line is a round
+for line in sys.stdin:  # a round; how large files may be, if they may not be of any size
     child = os.fork()
     if not child:
-        Collection.open(sys.argv[1], fields={"text": "e5"}).add([sys.argv[2]], jobs=1, progress=Loud())
+        if line.strip():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (int(line), int(line)))
+        try:
+            Collection.open(sys.argv[1], fields={"text": "e5"}).add([sys.argv[2]], jobs=1, progress=Loud())
+        except OSError:
+            os._exit(1)
         os._exit(0)
     print(child, flush=True)
-    os.waitpid(child, 0)
-    print(flush=True)
+    print("", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), sep="\\n", flush=True)
 """
 
 
@@ -53,17 +58,31 @@ class Rounds:
 
     def killed_after(self, seconds: float) -> set[str]:
         """The files that a process acknowledged before it was killed, so long after the first of them."""
-        assert self._template.stdin is not None
-        assert self._template.stdout is not None
-        self._template.stdin.write("\n")
-        self._template.stdin.flush()
-        child, said = int(self._template.stdout.readline()), [self._template.stdout.readline()]
+        child, said = self._begun(""), [self._line()]
         time.sleep(seconds)
         with suppress(ProcessLookupError):  # it may have added everything
             os.kill(child, signal.SIGKILL)
-        while said[-1].strip():
-            said.append(self._template.stdout.readline())
-        return {line.strip() for line in said[:-1]}
+        while said[-1]:
+            said.append(self._line())
+        self._line()
+        return set(said[:-1])
+
+    def with_files_up_to(self, size: int) -> tuple[set[str], int]:
+        """The files that a process acknowledged whose files end after `size` bytes, as on a full disk; its status."""
+        self._begun(str(size))
+        said = list(iter(self._line, ""))
+        return set(said), int(self._line())
+
+    def _begun(self, size: str) -> int:
+        """The number of a new process."""
+        assert self._template.stdin is not None
+        self._template.stdin.write(f"{size}\n")
+        self._template.stdin.flush()
+        return int(self._line())
+
+    def _line(self) -> str:
+        assert self._template.stdout is not None
+        return self._template.stdout.readline().strip()
 
     def __enter__(self) -> Rounds:
         return self
@@ -88,16 +107,67 @@ def test_kill_at_random_moments(tmp_path: Path) -> None:
             assert acknowledged <= set(stored)
             assert max(stored.values(), default=1) == 1
     assert acknowledged
+    all_there_after_a_re_run(library, folder, FILES)
+
+
+CREATOR = """
+import os, signal, sys
+from bowerbird.collection import Collection
+
+def kill(event, given):
+    if event == "os.rename" and str(given[1]).endswith("library.json"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(kill)
+Collection.open(sys.argv[1], fields={"text": "e5"})
+"""
+
+
+def test_a_library_whose_maker_was_killed_is_made(tmp_path: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", CREATOR, str(tmp_path)])
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "library.json").exists()
+    assert list(tmp_path.iterdir())
+    Collection.open(tmp_path, fields={"text": "e5"})
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_full_disk_keeps_what_was_acknowledged(tmp_path: Path) -> None:
+    folder, library, acknowledged, failed = tmp_path / "files", tmp_path / "library", set[str](), 0
+    folder.mkdir()
+    Collection.open(library, fields={"text": "e5"})
+    count = 0
+    with Rounds(library, folder) as rounds:
+        for size, fresh in ((1 << 30, 3), (500, 3), (9500, 30)):  # then packs fail, then the log, which grows
+            for _ in range(fresh):
+                (folder / f"{count:03}.txt").write_text(f"note {count} about thing{count}")
+                count += 1
+            said, status = rounds.with_files_up_to(size)
+            assert status in (0, 1), "ended by a signal"
+            failed += status
+            acknowledged |= said
+            collection = Collection.open(library)
+            stored = [file.source for file in collection.files()]
+            assert acknowledged <= set(stored)
+            assert len(stored) == len(set(stored))
+            assert not collection.verify().problems
+            assert len(collection.snapshot()) == 2 * len(stored)
+    assert acknowledged
+    assert failed >= 2, "the disk was hardly ever full"
+    all_there_after_a_re_run(library, folder, count)
+
+
+def all_there_after_a_re_run(library: Path, folder: Path, count: int) -> None:
     collection = Collection.open(library)
     before = {file.source for file in collection.files()}
     report = collection.add([folder])
     assert not report.failed
-    assert len(report.added) == FILES - len(before)
+    assert len(report.added) == count - len(before)
     assert report.unchanged == len(before)
     snapshot = collection.snapshot()
-    assert len(snapshot) == 2 * FILES
+    assert len(snapshot) == 2 * count
     assert len(set(snapshot.ids)) == len(snapshot)
-    rows, _ = snapshot.lexical([f"thing{number}" for number in range(FILES)], 2)
+    rows, _ = snapshot.lexical([f"thing{number}" for number in range(count)], 2)
     assert (rows[:, 0] >= 0).all()
     assert (rows[:, 1] < 0).all()
     assert not collection.verify().problems

@@ -27,8 +27,8 @@ def sync_file(path: Path) -> None:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file as a whole: readers see the old or the new content, never a mix."""
-    with partial_file(path) as partial, partial.open("wb") as file:
+    """Replace a file as a whole: readers see the old or the new content, never a mix. One writer at a time."""
+    with partial_file(path, path.with_name(f"{path.name}.partial")) as partial, partial.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -36,10 +36,10 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def partial_file(target: Path) -> Iterator[Path]:
-    """A file of this thread's own to write; the target when the block ends, gone when it fails, as on a full disk it
-    would keep the room that others need. Errors of the disk name the target."""
-    partial = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}.partial")
+def partial_file(target: Path, partial: Path | None = None) -> Iterator[Path]:
+    """A file to write, by default this thread's own; the target when the block ends, gone when it fails, as on a full
+    disk it would keep the room that others need. Errors of the disk name the target."""
+    partial = partial or target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}.partial")
     try:
         yield partial
         partial.replace(target)
