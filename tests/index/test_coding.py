@@ -85,6 +85,9 @@ def test_filters_leave_k_hits_where_there_are_k(coding: Coding, listed: bool) ->
     found = index.search(Dense(ASKED), 10, allowed=one_topic)
     assert one_topic[found.keys].all()
     assert (index.search(Dense(ASKED), 200, allowed=one_topic).keys >= 0).sum() == 150 * len(ASKED)
+    for k in (COUNT - 1, COUNT + 1):  # nearly all, and more than there are
+        everything = index.search(Dense(ASKED[:2]), k).keys
+        assert [len(set(row[row >= 0].tolist())) for row in everything] == [min(k, COUNT)] * 2
 
 
 def test_bytes_of_a_first_pass() -> None:

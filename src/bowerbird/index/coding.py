@@ -277,9 +277,10 @@ class Product:
         steps = np.rint((middles - middles.max(initial=-np.inf)) / tables.step)  # only differences count
         biases = np.maximum(steps, -FARTHEST).astype(np.int32)
         slack = min(wanted.slack * float(np.linalg.norm(query)) / float(tables.step), FARTHEST)
-        near = Near(wanted.k, int(np.ceil(slack)), wanted.most)
-        sums, rows = kernels.use().lookups(tables.entries, self.codes, starts, ends, biases, near, usable)
-        return Nominated(rows, sums.astype(np.float32) * tables.step)
+        rows = max(int((ends - starts).sum()), 1)
+        near = Near(min(wanted.k, rows), int(np.ceil(slack)), min(wanted.most, rows))
+        sums, places = kernels.use().lookups(tables.entries, self.codes, starts, ends, biases, near, usable)
+        return Nominated(places, sums.astype(np.float32) * tables.step)
 
 
 def arrays_of(coding: Coding, vectors: Floats, lists: Lists, *, seed: int = 0, threads: int = 1) -> dict[str, Any]:

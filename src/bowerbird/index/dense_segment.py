@@ -1,8 +1,8 @@
 """Some vectors, written once: a first pass over what stands for them (coding.py), the best re-scored exactly.
 
 Small sets are passed over whole. From LISTED vectors on they are sorted by centroid and a query looks into the lists
-of its nearest centroids. How many lists a recall takes, and how many vectors have to be re-scored, is measured when
-the segment is built (dense_calibration.py).
+that promise most. How many lists a recall takes, and which vectors have to be re-scored, is measured when the segment
+is built (dense_calibration.py).
 
     keys      int64 n         what the caller calls the vectors, in the order of the lists
     exact     float16 n × dim         what the best are re-scored with
@@ -10,7 +10,7 @@ the segment is built (dense_calibration.py).
     bounds int64 L + 1                which vectors lie in which list
     lists.points float16 L × dim, lists.spreads float32 L   see Lists
     centroids.*                       by which vectors are sorted into lists
-    middle    float32 dim     mean of the vectors, where there are product codes and no lists
+    middle    float16 dim     mean of the vectors, where there are product codes and no lists
     broken    int64           vectors with values that are no numbers, which are not found
     ranks int32, slacks float32   see Calibration
 """
