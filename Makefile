@@ -60,6 +60,7 @@ bench: bench-engine
 	$(BIN)/python -m benchmarks.methods --folder build/methods --write docs/benchmarks.md
 	$(BIN)/python -m benchmarks.speed --write docs/benchmarks.md
 	$(BIN)/python -m benchmarks.server --minutes 10 --write docs/benchmarks.md
+	$(PEERS) -m benchmarks.engine.ideas --write docs/benchmarks.md
 	$(PEERS) -m benchmarks.lexical --write docs/benchmarks.md
 	$(BIN)/python -m benchmarks.evaluation
 	-$(BIN)/bowerbird reproduce --all --data ../shared/data --json > build/reproduced.json

@@ -137,7 +137,8 @@ def _exits(exited: dict[str, Json]) -> str:
     return (
         "Early exit: how many candidates are scored, and milliseconds of a search, where true hits are among the "
         "candidates at that recall; then with the setting that questions made of documents call for at that recall, "
-        f"on real queries. × is the time beside a fixed number.\n\n{table(head, rows)}"
+        "on real queries. × is the time beside a fixed number. Cells are empty where no setting reaches the recall, or "
+        f"all exceed it.\n\n{table(head, rows)}"
     )
 
 
@@ -164,7 +165,7 @@ def _slug(name: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=FOLDER)
-    parser.add_argument("--seconds", type=float, default=100, help="processor time that a network may learn")
+    parser.add_argument("--seconds", type=float, default=60, help="processor time that a network may learn")
     parser.add_argument("--write", type=Path, metavar="GUIDE", help="replace the section of ideas there")
     wanted = parser.parse_args()
     results, console = wanted.folder / "results", Console(stderr=True, highlight=False)
