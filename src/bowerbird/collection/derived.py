@@ -246,9 +246,10 @@ class DenseRows:
     @property
     def name(self) -> str:
         """How it is searched."""
-        lists = sum(len(index.lists) for index, _, _ in self._parts if index.listed)
-        if lists:
-            return f"int8 in {lists} lists, re-scored"
+        listed = [index for index, _, _ in self._parts if index.listed]
+        if listed:
+            forms = " and ".join(sorted({index.form for index in listed}))
+            return f"{forms} in {sum(len(index.lists) for index in listed)} lists, re-scored"
         return "int8 scan, re-scored" if any(index.pass_bytes for index, _, _ in self._parts) else "exact scan"
 
     @property

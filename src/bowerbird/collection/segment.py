@@ -29,7 +29,7 @@ from bowerbird.collection.contents import Contents, FieldRows
 from bowerbird.collection.open_packs import OpenPack
 from bowerbird.collection.stored_tokens import StoredTokens
 from bowerbird.errors import CollectionError
-from bowerbird.index.dense_segment import DenseSegment
+from bowerbird.index.dense_segment import LISTED, DenseSegment
 from bowerbird.index.lexical import Counts, Postings
 from bowerbird.index.multivector.nominator import Nominator
 from bowerbird.storage.checked import CheckedFile, write_checked
@@ -68,7 +68,7 @@ class Segment:
             if len(held.rows):
                 fits = held.known is not None and held.known.dim == held.vectors.shape[1]
                 build = held.known.rebuilt if fits and held.known is not None else DenseSegment.build
-                made = build(held.rows, held.vectors).arrays
+                made = build(held.rows, held.vectors, coding="product" if len(held.rows) >= LISTED else "int8").arrays
                 arrays |= {f"{field}.dense.{name}": array for name, array in made.items()}
             else:
                 arrays |= {f"{field}.late.{name}": array for name, array in _late(contents, field, open_pack).items()}

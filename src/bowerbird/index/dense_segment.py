@@ -129,6 +129,11 @@ class DenseSegment:
     def listed(self) -> bool:
         return "bounds" in self.arrays
 
+    @property
+    def form(self) -> str:
+        """What the first pass reads."""
+        return "product codes" if "nibbles" in self.arrays else "int8"
+
     @cached_property
     def lists(self) -> Lists:
         """One for all vectors where they are not listed."""
