@@ -20,6 +20,7 @@ from bowerbird.collection.generations import GENERATION, Generations
 from bowerbird.collection.segment import SUFFIX
 from bowerbird.collection.snapshot import Snapshot
 from bowerbird.embeddings import Dense
+from bowerbird.index import dense_segment
 from bowerbird.index.kernels import Query
 from tests.collection.rows import DIM, WORDS, Folder, Row
 
@@ -329,3 +330,29 @@ def test_views_hold_while_versions_and_merges_go_on(folder: Folder, tmp_path: Pa
         reader.join()
     assert not wrong
     same(folder.snapshot(kept), folder.rebuilt(tmp_path / "anew"), 0)
+
+
+def test_many_vectors_use_product_codes(folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dense_segment, "EXACT", 50)
+    draw, generations = np.random.default_rng(0), Generations(folder.path)
+    for number in range(2):
+        vectors = draw.integers(-99, 100, (300, DIM))
+        folder.replace([], {str(number): [Row(f"{number}/{n}", vector=one) for n, one in enumerate(vectors)]})
+        len(folder.snapshot(generations))
+        monkeypatch.setattr(dense_segment, "LISTED", 250)  # what was made before stays as it is
+    view = folder.snapshot(generations)
+    assert name_of(view) == "product codes in 2 lists, re-scored"
+    whole = folder.rebuilt(tmp_path / "whole")
+    assert name_of(whole) == "product codes in 4 lists, re-scored"
+    queries = Dense(draw.standard_normal((20, DIM)).astype(np.float32))
+    every = view.sample("text", 10_000).vectors
+    best = np.argsort(-(queries.vectors @ every.T), axis=1)[:, :10]
+    for one in (view, whole):
+        found, _ = one.dense("text", queries, 10)
+        assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, best, strict=True)]) >= 0.95
+
+
+def name_of(view: Snapshot) -> str:
+    """How the vectors of texts are searched."""
+    (_, text) = view.index(lambda derived: derived.indexes(["text"]))
+    return text.index

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bowerbird.collection import generations as generations_module
 from bowerbird.collection import segment
 from bowerbird.collection.generations import Generations
 from bowerbird.collection.snapshot import Snapshot
@@ -81,11 +82,58 @@ def test_merged_segments_find_as_much(
     assert recall(view) >= 0.97
 
 
-def test_rows_without_tokens_are_not_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("least", [1 << 16, 10])
+def test_rows_without_tokens_are_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least: int) -> None:
+    monkeypatch.setattr(segment, "NOMINATED", least)
     made = Folder(tmp_path / "library")
-    made.replace([], {"file": [*rows(0, 3), Row("without"), Row("empty", tokens=np.zeros((0, 64), np.float32))]})
+    empty = [Row(f"empty {number}", tokens=np.zeros((0, 64), np.float32)) for number in range(20)]
+    made.replace([], {"file": [*rows(0, 3), Row("without"), *empty]})
     found, _ = made.snapshot(Generations(made.path)).late("text", QUESTIONS[0], 10)
     assert sorted(found) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("batch", [1, 40, 1000])
+def test_tokens_are_read_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+    monkeypatch.setattr(segment, "NOMINATED", 10)
+    made = Folder(tmp_path / "library")
+    made.replace([], {"file": rows(0, 60)})
+    expected = made.rebuilt(tmp_path / "whole").late("text", QUESTIONS[0], 10)
+    monkeypatch.setattr(nominator, "BATCH", batch)
+    found = made.rebuilt(tmp_path / "in batches").late("text", QUESTIONS[0], 10)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_opening_a_version_does_not_learn_centroids_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Folder(tmp_path / "library")
+    generations = Generations(made.path)
+    for start in range(0, 200, 50):
+        made.replace([], {str(start): rows(start, start + 50)})
+        len(made.snapshot(generations))
+        monkeypatch.setattr(segment, "NOMINATED", 100)
+        monkeypatch.setattr(generations_module, "NOMINATED", 100)
+    view = made.snapshot(generations)
+    assert view.index(lambda derived: derived.late("text")).segments == 4
+    assert generations.merge()
+    after = Generations(made.path)
+    assert made.snapshot(after).index(lambda derived: derived.late("text")).segments == 1
+    best = made.snapshot(after).late("text", QUESTIONS[0], 5)[0]
+    assert best.tolist() == view.late("text", QUESTIONS[0], 5)[0].tolist()
+
+
+def test_a_damaged_pack_stops_no_merge_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segment, "NOMINATED", 100)
+    monkeypatch.setattr(generations_module, "NOMINATED", 100)
+    made = Folder(tmp_path / "library")
+    generations = Generations(made.path)
+    for start in range(0, 200, 50):
+        made.replace([], {str(start): rows(start, start + 50)})
+        len(made.snapshot(generations))
+    for path in (made.path / "packs").iterdir():
+        path.write_bytes(b"nothing of it left")
+    again = Generations(made.path)
+    assert made.snapshot(again).index(lambda derived: derived.late("text")).segments == 4
+    assert not again.merge()
+    assert len(made.snapshot(again)) == 200
 
 
 def test_damaged_tokens_are_named_and_stop_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -369,9 +369,9 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     if built.returncode:
         pytest.skip(f"this gcc has no sanitizers: {built.stderr.splitlines()[-1]}")
     runtime = subprocess.run([compiler, "-print-file-name=libasan.so"], capture_output=True, text=True).stdout.strip()
-    script = Path(__file__).with_name("checked_kernels.py")
     done = subprocess.run(
-        [sys.executable, str(script), str(library)],
+        [sys.executable, "-m", "tests.index.checked_kernels", str(library)],
+        cwd=Path(__file__).parents[2],
         env={**os.environ, "LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0", "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

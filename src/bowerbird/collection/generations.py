@@ -29,13 +29,15 @@ from numpy.typing import NDArray
 from bowerbird.collection.contents import Contents
 from bowerbird.collection.live import Live
 from bowerbird.collection.open_packs import OpenPacks
-from bowerbird.collection.segment import SUFFIX, Segment
+from bowerbird.collection.segment import NOMINATED, SUFFIX, Segment
+from bowerbird.errors import CollectionError
 from bowerbird.index.tiers import one_tier
 from bowerbird.storage.checked import CheckedFile, DamagedFile, write_checked
 
 GENERATION = ".generation"
 SOON = 2048
-"""Segments of together so many rows are merged by whoever opens a version; larger ones only by writers."""
+"""Segments of together so many rows, and too few tokens for centroids, are merged by whoever opens a version; larger
+ones only by writers."""
 FRESH = 60.0
 """Seconds that a file stays which no generation names: another process may be about to name it."""
 
@@ -73,6 +75,11 @@ class Generation:
 
     def to_merge(self) -> list[int]:
         return one_tier([(len(left), len(segment)) for left, segment in zip(self.left, self.segments, strict=True)])
+
+    def soon(self, chosen: Sequence[int]) -> bool:
+        """Whether merging these takes so little that nobody minds to wait."""
+        rows = sum(len(self.left[number]) for number in chosen)
+        return rows <= SOON and sum(self.segments[number].late_tokens for number in chosen) < NOMINATED
 
     def without_empty(self) -> Generation:
         kept = tuple(segment for segment, left in zip(self.segments, self.left, strict=True) if len(left))
@@ -151,7 +158,10 @@ class Generations:
         chosen = before.to_merge()
         if not chosen:
             return False
-        merged = self._kept(_joined(before, chosen, self.packs))
+        try:
+            merged = self._kept(_joined(before, chosen, self.packs))
+        except CollectionError:  # a pack is damaged; what is there stays until it is repaired
+            return False
         with self._lock:
             now, gone = self._latest, {id(before.segments[number]) for number in chosen}
             made = _replaced(now, [number for number, one in enumerate(now.segments) if id(one) in gone], merged)
@@ -224,16 +234,23 @@ class Generations:
         new = place[rows] < 0
         if new.any():
             contents = Contents.read(texts[new], lambda name: self.packs[name].pack, list(fields))
-            fresh = Segment.build(contents, fields, self.packs.__getitem__)
+            fresh = self._fresh(contents, fields)
             place[rows[new]] = sum(map(len, segments)) + np.arange(len(fresh))
             segments.append(fresh)
         made = Generation(live.state, live.version, live.files, tuple(segments), place.astype(np.int32))
         made = made.without_empty()
-        while (chosen := made.to_merge()) and sum(len(made.left[number]) for number in chosen) <= SOON:
+        while (chosen := made.to_merge()) and made.soon(chosen):
             made = _replaced(made, chosen, _joined(made, chosen, self.packs)) or made
         made = self._saved(made)
         self._sweep(made)
         return made
+
+    def _fresh(self, contents: Contents, fields: Mapping[str, str]) -> Segment:
+        """Damaged tokens stop only the searches that read them: they are then compared without centroids."""
+        try:
+            return Segment.build(contents, fields, self.packs.__getitem__)
+        except CollectionError:
+            return Segment.build(contents, fields, None)
 
     def _before(self) -> tuple[frozenset[str], list[Segment]]:
         """The data files and the readable segments of the newest generation."""

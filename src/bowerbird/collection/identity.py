@@ -8,12 +8,13 @@ said about them at once, a crash leaves both as they were, and an older version 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from bowerbird.errors import EncoderMismatch
+from bowerbird.errors import CollectionError, EncoderMismatch
 
 if TYPE_CHECKING:
     from bowerbird.encoders.base import Encoder
@@ -34,9 +35,12 @@ Fields: TypeAlias = Mapping[str, FieldEncoder]
 
 
 def chosen(specs: Mapping[str, str]) -> dict[str, FieldEncoder]:
-    """The encoders that these specs stand for today. Loads them."""
+    """The encoders that these specs stand for today. Loads them. Raises CollectionError for names that no file has."""
     from bowerbird.encoders import load
 
+    for name in specs:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name):
+            raise CollectionError(f"field {name!r} has characters other than letters, digits, '_' and '-'")
     encoders = {name: load(spec).id for name, spec in specs.items()}
     return {name: FieldEncoder(identity.spec, str(identity)) for name, identity in encoders.items()}
 

@@ -28,8 +28,7 @@ from numpy.typing import NDArray
 from bowerbird.collection.contents import Contents, FieldRows
 from bowerbird.collection.open_packs import OpenPack
 from bowerbird.collection.stored_tokens import StoredTokens
-from bowerbird.errors import CollectionError
-from bowerbird.index.dense_segment import LISTED, DenseSegment
+from bowerbird.index.dense_segment import DenseSegment, coding_for
 from bowerbird.index.lexical import Counts, Postings
 from bowerbird.index.multivector.nominator import Nominator
 from bowerbird.storage.checked import CheckedFile, write_checked
@@ -55,24 +54,35 @@ class Segment:
         self.packs: list[str] = head["packs"]
         self.fields: dict[str, str] = head["fields"]
         """Encoder id per field."""
+        self.late_tokens: int = sum(head.get("late", {}).values())
+        """Tokens of fields that have no vectors."""
         self._head, self._arrays = head, arrays
         self._dense: dict[str, DenseSegment | None] = {}
         self._late: dict[str, Nominator | None] = {}
 
     @classmethod
-    def build(cls, contents: Contents, fields: Mapping[str, str], open_pack: Callable[[str], OpenPack]) -> Segment:
-        """In memory."""
+    def build(
+        cls, contents: Contents, fields: Mapping[str, str], open_pack: Callable[[str], OpenPack] | None
+    ) -> Segment:
+        """In memory. open_pack: how tokens are read; without it their centroids are not learned.
+
+        Raises CollectionError if a pack is damaged.
+        """
+        late: dict[str, int] = {}
         arrays = {**_structure(contents), **Postings.build(contents.words, len(contents.ids)).arrays}
         for field, held in contents.fields.items():
             arrays[f"{field}.token_row"] = held.token_row
             if len(held.rows):
                 fits = held.known is not None and held.known.dim == held.vectors.shape[1]
                 build = held.known.rebuilt if fits and held.known is not None else DenseSegment.build
-                made = build(held.rows, held.vectors, coding="product" if len(held.rows) >= LISTED else "int8").arrays
+                made = build(held.rows, held.vectors, coding=coding_for(len(held.rows))).arrays
                 arrays |= {f"{field}.dense.{name}": array for name, array in made.items()}
-            else:
-                arrays |= {f"{field}.late.{name}": array for name, array in _late(contents, field, open_pack).items()}
-        head = {"rows": len(contents.ids), "packs": list(contents.packs), "fields": dict(fields)}
+            elif open_pack is not None:
+                tokens = _tokens(contents, field, open_pack)
+                late[field] = int(tokens.lengths.sum())
+                made = Nominator.build(tokens).arrays if late[field] >= NOMINATED else {}
+                arrays |= {f"{field}.late.{name}": array for name, array in made.items()}
+        head = {"rows": len(contents.ids), "packs": list(contents.packs), "fields": dict(fields), "late": late}
         return cls(head, arrays)
 
     @classmethod
@@ -171,15 +181,11 @@ class Segment:
         return sum(array.nbytes for name, array in self._arrays.items() if name.startswith(start))
 
 
-def _late(contents: Contents, field: str, open_pack: Callable[[str], OpenPack]) -> Arrays:
-    """The arrays of a nominator; none if there are few tokens, or damaged ones: searches then say so."""
+def _tokens(contents: Contents, field: str, open_pack: Callable[[str], OpenPack]) -> StoredTokens:
+    """Of the rows that have some."""
     place = contents.fields[field].token_row
     rows = np.flatnonzero(place >= 0)
-    tokens = StoredTokens(field, open_pack, contents.packs, contents.pack[rows], place[rows])
-    try:
-        return Nominator.build(rows, tokens).arrays if tokens.lengths.sum() >= NOMINATED else {}
-    except CollectionError:
-        return {}
+    return StoredTokens(field, open_pack, contents.packs, contents.pack[rows], place[rows])
 
 
 def _structure(contents: Contents) -> dict[str, NDArray[Any]]:

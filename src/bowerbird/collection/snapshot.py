@@ -37,7 +37,7 @@ MAX_LANGUAGES = 8
 TRIES = 8
 """Damaged index files that are made again before a search gives up."""
 RECALL = 0.99
-"""Share of the nearest neighbours that are found in large collections; small ones are searched whole."""
+"""Share of the best ten that are found in large collections; small ones are searched whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +203,16 @@ class Snapshot:
                 vectors = index.vectors(self.index(lambda derived: derived.sample(held, count)))
             self._samples[field, count] = Dense(vectors.astype(np.float32))
         return self._samples[field, count]
+
+    def held(self, field: str) -> tuple[Rows, Rows]:
+        """The rows that have a vector in a field, and those that have token vectors; ascending."""
+        index = self._dense(field)
+        return np.zeros(0, np.int64) if index is None else index.rows, np.flatnonzero(self._token_row(field) >= 0)
+
+    def vectors(self, field: str, rows: Rows) -> Dense:
+        """The vectors of rows that have one, as they are stored."""
+        index = self._dense(field)
+        return Dense(np.zeros((0, 1), np.float16) if index is None else index.vectors(rows))
 
     def stored(self, field: str, rows: Rows) -> tuple[list[int], Embedding]:
         """The numbers of those of the rows that a field holds, and their vectors as they are stored."""

@@ -31,6 +31,10 @@ class StoredTokens:
     place: NDArray[np.int32]
 
     @cached_property
+    def _open(self) -> dict[int, Tokens]:
+        return {}
+
+    @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of every row."""
         found = np.zeros(len(self.place), np.int64)
@@ -70,4 +74,6 @@ class StoredTokens:
                 yield self._held(int(pack[mine[0]])), mine, np.ascontiguousarray(place[mine])
 
     def _held(self, pack: int) -> Tokens:
-        return self.open_pack(self.names[pack]).tokens(self.field)
+        if pack not in self._open:
+            self._open[pack] = self.open_pack(self.names[pack]).tokens(self.field)
+        return self._open[pack]

@@ -22,9 +22,12 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write all items as JSON lines, with their pictures."""
-    collection = open_library(library).collection
-    count = collection.export(folder)
-    written = collection.export_vectors(folder / "vectors") if vectors else []
+    from bowerbird.collection import export as files
+    from bowerbird.collection.export_vectors import export_vectors
+
+    snapshot = open_library(library).collection.snapshot()
+    count = files.export(snapshot, folder)
+    written = export_vectors(snapshot, folder / "vectors") if vectors else []
     if as_json:
         print_json({"items": count, "folder": str(folder), "vectors": [str(path) for path in written]})
         return

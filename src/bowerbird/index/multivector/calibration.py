@@ -120,9 +120,9 @@ def calibrate(segments: Sequence[Segment], model: Model, seed: int) -> Calibrati
 
 
 def questions(documents: Documents, seed: int) -> list[NDArray[np.float32]]:
-    """Queries about two or three documents each."""
-    random = np.random.default_rng(seed)
-    chosen, count = random.permutation(len(documents)), min(ASKED, -(-len(documents) // 3))
+    """Queries about two or three documents each, of those that have tokens."""
+    random, filled = np.random.default_rng(seed), np.flatnonzero(np.diff(documents.code_offsets))
+    chosen, count = random.permutation(filled), min(ASKED, -(-len(filled) // 3))
     groups = [np.resize(chosen[3 * number :], 2 + number % 2) for number in range(count)]
     return [question([documents.vectors(int(one)) for one in group], random) for group in groups]
 

@@ -99,7 +99,7 @@ class Centroids:
         """
         random = np.random.default_rng(seed)
         chosen = np.sort(random.permutation(len(vectors))[: SAMPLE * count])
-        sample = vectors[chosen].astype(np.float32)
+        sample = (vectors if len(chosen) == len(vectors) else vectors[chosen]).astype(np.float32, copy=False)
         many = 2 ** round(np.log2(max(np.sqrt(count), 1)))
         regions = kmeans(sample[:: max(1, len(sample) // (SAMPLE * 8 * many))], many, random, threads)
         region = _nearest(sample, regions, threads)

@@ -2,7 +2,6 @@
 
 It is a late-interaction index without tokens: centroids, and for every document those that its tokens are nearest to.
 
-    keys      int64  n             what the caller calls the documents
     seen      uint16, seen_offsets int64 n + 1     the different centroids of every document
     lists     int32, list_offsets int64            documents of every centroid; only where there are many
     centroids.*                    see centroids.py
@@ -14,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,7 +28,7 @@ from bowerbird.index.multivector.segment import LISTED, document_codes, list_arr
 
 BATCH = 1_000_000
 """Tokens whose centroids are sought at a time."""
-SPARE = 2
+SPARE = 4
 """Candidates per hit, at least."""
 
 Mask = NDArray[np.bool_]
@@ -59,14 +59,14 @@ class Nominator:
     arrays: Mapping[str, NDArray[Any]]
 
     @classmethod
-    def build(cls, keys: NDArray[np.int64], tokens: Tokens, *, seed: int = 0, threads: int = 2) -> Nominator:
-        """keys: n whole numbers; there is at least one token. The same tokens and seed give the same arrays."""
+    def build(cls, tokens: Tokens, *, seed: int = 0, threads: int = 2) -> Nominator:
+        """There is at least one token. The same tokens and seed give the same arrays."""
         offsets = np.concatenate([[0], np.cumsum(tokens.lengths)])
         count = how_many(int(offsets[-1]))
         centroids = Centroids.train(_sample(tokens, SAMPLE * count, seed), count, seed=seed, threads=threads)
         codes = [centroids.nearest(tokens.values(*run), threads).astype(np.uint16) for run in _runs(offsets)]
         pairs = document_codes(np.concatenate(codes), offsets)
-        arrays = {"keys": keys.astype(np.int64), **centroids.arrays(), **seen_arrays(pairs, len(keys))}
+        arrays = {**centroids.arrays(), **seen_arrays(pairs, len(offsets) - 1)}
         if len(pairs) >= LISTED:
             arrays |= list_arrays(pairs, count)
         asked = _Documents(cls(arrays), tokens)
@@ -76,11 +76,7 @@ class Nominator:
         )
 
     def __len__(self) -> int:
-        return len(self.keys)
-
-    @property
-    def keys(self) -> NDArray[np.int64]:
-        return self.arrays["keys"]
+        return len(self.code_offsets) - 1
 
     @property
     def codes(self) -> NDArray[np.uint16]:
@@ -106,9 +102,10 @@ class Nominator:
         return Effort(max(candidates, SPARE * k), 0 if listed is None else PROBES)
 
     def nominate(self, query: Query, k: int, *, usable: Mask | None = None, recall: float = 0.95) -> Places:
-        """Places, among the documents, of those to compare a query with to find its best k, ascending.
+        """Numbers of the documents to compare a query with to find k; at least k, if there are as many.
 
-        usable: the documents that may be found, None for all. Raises ValueError unless 0 < recall ≤ 1.
+        usable: the documents that may be found, None for all. recall: share of the true best ten to aim at. Raises
+        ValueError unless 0 < recall ≤ 1.
         """
         effort = self.effort(k, recall)
         left = np.arange(len(self), dtype=np.int32) if usable is None else np.flatnonzero(usable).astype(np.int32)
@@ -147,5 +144,5 @@ def _sample(tokens: Tokens, count: int, seed: int) -> NDArray[np.float32]:
 
 def _runs(offsets: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     """Documents start … end - 1 of about BATCH tokens."""
-    bounds = np.unique(np.searchsorted(offsets, np.arange(0, int(offsets[-1]), BATCH)))
-    yield from zip(bounds.tolist(), [*bounds[1:].tolist(), len(offsets) - 1], strict=True)
+    bounds = np.searchsorted(offsets, np.arange(0, int(offsets[-1]), BATCH))
+    yield from pairwise(np.unique(np.append(bounds, len(offsets) - 1)).tolist())
