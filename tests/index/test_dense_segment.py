@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from bowerbird.embeddings import Dense
 from bowerbird.errors import CollectionError
 from bowerbird.index import dense_segment
+from bowerbird.index.base import Found
 from bowerbird.index.dense_segment import DenseSegment
+from bowerbird.index.kernels import quantize
+from bowerbird.index.multivector.centroids import Centroids
 
 
 @settings(max_examples=60, deadline=None)
@@ -137,3 +140,25 @@ def test_one_broken_vector_hides_no_others() -> None:
     vectors[1] = np.nan
     found = DenseSegment.build(np.arange(4), vectors).search(Dense(np.array([[3, 0, 2, 1]], np.float32)), 2)
     assert found.keys.tolist() == [[0, 2]]
+
+
+@pytest.mark.parametrize("dim", [5, 6, 7])
+def test_vectors_of_any_width_are_sorted_by_their_nearest_centroid(dim: int) -> None:
+    vectors = clustered(3000, 5, dim).astype(np.float32)
+    centroids = Centroids.train(vectors, 64)
+    found = centroids.nearest(vectors, probes=64)
+    np.testing.assert_array_equal(found, centroids.nearest(quantize(vectors)[0], probes=64))
+    scores = vectors @ centroids.points.T
+    assert (scores[np.arange(3000), found] > scores.max(axis=1) - 0.02).all()
+
+
+def test_queries_of_another_width_are_refused(listed: DenseSegment) -> None:
+    for dim in (44, 52):
+        for search in (listed.search, lambda queries, k: listed.nominate(queries, k, usable=None)):
+            with pytest.raises(ValueError, match=f"queries have {dim} dimensions, the index has vectors of 48"):
+                search(Dense(np.ones((1, dim), np.float32)), 3)
+
+
+def test_equal_scores_are_in_the_order_of_keys() -> None:
+    part = Found(np.array([[5, 3, -1]]), np.array([[1, 1, -np.inf]], np.float32))
+    assert Found.best([part], 1, 3).keys.tolist() == [[3, 5, -1]]

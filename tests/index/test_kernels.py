@@ -155,6 +155,24 @@ def test_assignment_by_regions(form: ModuleType, probes: int) -> None:
         np.testing.assert_array_equal(made[1], reference.nearest(tokens, Blocks.of(points), int(bounds[-1]))[1])
 
 
+def test_vectors_of_another_width_are_refused(form: ModuleType) -> None:
+    """A kernel that reads what it was told would read past the end."""
+    points, bounds = Blocks.of(np.ones((20, 6), np.int8)), np.array([0, 20])
+    for run in (
+        lambda: form.nearest(np.ones((3, 6), np.int8), points, 20),
+        lambda: form.assign(np.ones((3, 6), np.int8), points, bounds, points, 1),
+        lambda: form.scan(Query.of(np.ones((1, 12))), points, np.array([0]), np.array([20])),
+        lambda: form.rescore(np.ones(6, np.float32), np.ones((20, 8), np.float16), np.arange(3)),
+    ):
+        with pytest.raises(ValueError, match=r"dimension|broadcast"):
+            run()
+
+
+def test_no_best_of_scores(form: ModuleType) -> None:
+    for k in (0, -1, -50):
+        assert not len(form.best(np.ones(9, np.float32), k))
+
+
 @pytest.mark.parametrize("asked", [1, 3, 8, 21])
 def test_scans_of_single_vectors(form: ModuleType, asked: int) -> None:
     vectors = Blocks.of(*kernels.quantize(sets(3, [333], 64)[0]))

@@ -39,13 +39,18 @@ class Found:
     @staticmethod
     def best(parts: Sequence[Found], queries: int, k: int) -> Found:
         """The k best of what was found in several places; the lower key wins ties."""
-        if len(parts) == 1 and parts[0].keys.shape == (queries, k):
-            return parts[0]
         parts = [Found.none(queries, k), *parts]
         keys = np.concatenate([part.keys for part in parts], axis=1)
         scores = np.concatenate([part.scores for part in parts], axis=1)
         order = np.lexsort((keys, -scores, keys < 0))[:, :k]
         return Found(np.take_along_axis(keys, order, 1), np.take_along_axis(scores, order, 1))
+
+    @staticmethod
+    def merged(parts: Sequence[Found], queries: int, k: int) -> Found:
+        """As `best`, of parts that are in this order each."""
+        if len(parts) == 1 and parts[0].keys.shape == (queries, k):
+            return parts[0]
+        return Found.best(parts, queries, k)
 
 
 def in_threads(search: Callable[[slice], Found], queries: int, threads: int) -> Found:
@@ -144,10 +149,15 @@ def check_request(k: int, recall: float) -> None:
         raise ValueError(f"recall must be above 0 and at most 1, got {recall}")
 
 
-def check_queries(queries: Dense, dim: int) -> None:
-    """Raises ValueError for query vectors of another size, or with values that are no numbers."""
+def check_width(queries: Dense | MultiVector, dim: int) -> None:
+    """Raises ValueError for queries of another number of dimensions."""
     if queries.dim != dim:
         raise ValueError(f"queries have {queries.dim} dimensions, the index has vectors of {dim}")
+
+
+def check_queries(queries: Dense, dim: int) -> None:
+    """Raises ValueError for query vectors of another size, or with values that are no numbers."""
+    check_width(queries, dim)
     whole = np.isfinite(queries.vectors).all(axis=1)
     if not whole.all():
         raise ValueError(f"query {int(np.argmin(whole))} of the batch has a value that is no number")
@@ -170,8 +180,7 @@ def check_documents(keys: Keys, tokens: MultiVector) -> None:
 
 def check_token_queries(queries: MultiVector, dim: int) -> None:
     """Raises ValueError for query tokens of another size, or with values that are no numbers."""
-    if queries.dim != dim:
-        raise ValueError(f"queries have {queries.dim} dimensions, the index has vectors of {dim}")
+    check_width(queries, dim)
     broken = _first_broken(queries)
     if broken >= 0:
         raise ValueError(f"query {broken} of the batch has a value that is no number")

@@ -115,7 +115,7 @@ class BinaryIndex(SegmentedIndex[BinarySegment]):
 
         def found(rows: slice) -> Found:
             parts = [segment.search(asked[rows], k, usable) for segment, usable in segments]
-            return Found.best(parts, rows.stop - rows.start, k)
+            return Found.merged(parts, rows.stop - rows.start, k)
 
         return in_threads(found, len(asked), threads)
 

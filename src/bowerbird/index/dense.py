@@ -107,7 +107,7 @@ class DenseIndex(SegmentedIndex[DenseSegment]):
         def found(rows: slice) -> Found:
             asked = Dense(queries.vectors[rows])
             parts = [segment.search(asked, k, usable=usable, recall=recall) for segment, usable in segments]
-            return Found.best(parts, len(asked), k)
+            return Found.merged(parts, len(asked), k)
 
         return in_threads(found, len(queries), threads)
 

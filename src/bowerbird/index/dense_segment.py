@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from bowerbird.embeddings import Dense, Floats
 from bowerbird.index import kernels
-from bowerbird.index.base import Found, Mask, check_keys
+from bowerbird.index.base import Found, Mask, check_keys, check_width
 from bowerbird.index.coding import CHUNK, Coding, FirstPass, Lists, Nominated, Wanted, arrays_of, first_pass
 from bowerbird.index.dense_calibration import Calibration, calibrate
 from bowerbird.index.multivector.centroids import Centroids
@@ -178,8 +178,9 @@ class DenseSegment:
         """q queries → q × k keys (-1 pads) and inner products, best first.
 
         usable: which rows may be found. recall: share of the true best ten to aim at; `probes` lists instead, if given.
-        Raises ValueError unless 0 < recall ≤ 1.
+        Raises ValueError unless 0 < recall ≤ 1, and for queries of another size.
         """
+        check_width(queries, self.dim)
         usable, found = self._found_at_all(usable), Found.none(len(queries), k)
         count = len(self) if usable is None else int(np.count_nonzero(usable))
         wanted = self.calibration.wanted(recall, max(k, 1))
@@ -195,7 +196,11 @@ class DenseSegment:
         return found
 
     def nominate(self, queries: Dense, count: int, *, usable: Mask | None, recall: float = 0.95) -> list[Places]:
-        """For every query `count` places, or all that are usable, in the order of the first pass, best first."""
+        """For every query `count` places, or all that are usable, in the order of the first pass, best first.
+
+        Raises ValueError unless 0 < recall ≤ 1, and for queries of another size.
+        """
+        check_width(queries, self.dim)
         usable, wide = self._found_at_all(usable), queries.vectors.astype(np.float32, copy=False)
         left = len(self) if usable is None else int(np.count_nonzero(usable))
         if "ranks" not in self.arrays or left <= EXACT:

@@ -12,13 +12,13 @@ from importlib import import_module
 from types import ModuleType
 
 from bowerbird.index.kernels.bits import BitGroups
-from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Bytes, Codes, Query, quantize
+from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Bytes, Codes, Query, filled_up, quantize
 from bowerbird.index.kernels.nibbles import Near, Nibbles
 from bowerbird.index.kernels.ranges import Norms, Ranges
 
 __all__ = [
     "LANES", "SLOTS", "BitGroups", "Blocks", "Bytes", "Codes", "Near", "Nibbles", "Norms", "Query", "Ranges",
-    "name", "quantize", "use",
+    "filled_up", "name", "quantize", "use",
 ]  # fmt: skip
 
 CHOICE = "BOWERBIRD_KERNELS"

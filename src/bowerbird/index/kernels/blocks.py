@@ -33,8 +33,7 @@ class Query:
     def of(tokens: Floats) -> Query:
         """m × dim vectors; every token has its own scale."""
         values, scales = quantize(tokens, np.float32)
-        short = -values.shape[1] % 4
-        return Query(np.pad(values, ((0, 0), (0, short))) if short else values, scales.astype(np.float32))
+        return Query(filled_up(values), scales.astype(np.float32))
 
     def ordered(self, order: NDArray[np.int64] | None) -> Query:
         """With the dimensions in another order."""
@@ -103,6 +102,12 @@ class Codes:
         steps = self.levels[np.arange(len(self.levels)), self.residuals[start:end]].reshape(end - start, -1)
         values: NDArray[np.int16] = self.centroids[self.codes[start:end]].astype(np.int16) + steps - 128
         return values
+
+
+def filled_up(values: NDArray[np.int8]) -> NDArray[np.int8]:
+    """n × dim, with zeros up to a multiple of 4 dimensions, as blocks have."""
+    short = -values.shape[1] % 4
+    return np.pad(values, ((0, 0), (0, short))) if short else values
 
 
 def quantize(

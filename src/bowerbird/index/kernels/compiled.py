@@ -70,6 +70,7 @@ def maxsim(
 
 
 def nearest(tokens: NDArray[np.int8], centroids: Blocks, count: int) -> tuple[Ints, Ints]:
+    _check_width(tokens.shape[1], centroids.dim)
     tokens = np.ascontiguousarray(tokens)
     value, index = np.empty(len(tokens), np.int32), np.empty(len(tokens), np.int32)
     size = (_long(len(tokens)), tokens.shape[1])
@@ -80,6 +81,8 @@ def nearest(tokens: NDArray[np.int8], centroids: Blocks, count: int) -> tuple[In
 def assign(
     tokens: NDArray[np.int8], regions: Blocks, bounds: NDArray[np.int64], centroids: Blocks, probes: int
 ) -> tuple[Ints, Ints]:
+    _check_width(tokens.shape[1], regions.dim)
+    _check_width(tokens.shape[1], centroids.dim)
     tokens = np.ascontiguousarray(tokens)
     value, index = np.empty(len(tokens), np.int32), np.empty(len(tokens), np.int32)
     size = (_long(len(tokens)), tokens.shape[1])
@@ -98,6 +101,7 @@ def table(query: Query, centroids: Blocks, count: int) -> NDArray[np.uint8]:
 
 
 def scan(query: Query, vectors: Blocks, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float32]:
+    _check_width(query.values.shape[1], vectors.dim)
     total = int((ends - starts).sum())
     out = np.empty((len(query), total), np.float32)
     asked = (_at(query.values), _at(query.scales), _long(len(query)), vectors.dim)
@@ -182,14 +186,15 @@ def lookups(
 
 
 def best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    count = min(k, len(scores))
-    room, out = np.empty(2 * count + HITS, np.int64), np.empty(max(count, 0), np.int64)
+    count = max(min(k, len(scores)), 0)
+    room, out = np.empty(2 * count + HITS, np.int64), np.empty(count, np.int64)
     if count > 0:
         library().bb_best(_at(scores), _long(len(scores)), _long(count), _at(room), _at(out))
     return out
 
 
 def rescore(query: NDArray[np.float32], vectors: NDArray[np.float16], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    _check_width(len(query), vectors.shape[1])
     out = np.empty(len(rows), np.float32)
     asked = (_at(np.ascontiguousarray(query)), _at(vectors), _long(vectors.shape[1]))
     library().bb_rescore(*asked, _at(rows), _long(len(rows)), _at(out))
@@ -255,6 +260,12 @@ def _room(name: str, size: int, dtype: type[np.generic]) -> NDArray[Any]:
         setattr(_scratch, name, room)
     found: NDArray[Any] = room
     return found
+
+
+def _check_width(given: int, dim: int) -> None:
+    """The C form reads as many numbers as it is told."""
+    if given != dim:
+        raise ValueError(f"{given} dimensions where the vectors have {dim}")
 
 
 def _check(failed: int) -> None:

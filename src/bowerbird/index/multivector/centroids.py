@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bowerbird.embeddings import Floats
 from bowerbird.index import kernels
-from bowerbird.index.kernels import LANES, Blocks
+from bowerbird.index.kernels import LANES, Blocks, filled_up
 
 MOST = 65536
 """Numbers of centroids are 16 bits."""
@@ -72,7 +72,7 @@ class Centroids:
         def one(start: int) -> NDArray[np.int32]:
             part: NDArray[Any] = vectors[start : start + CHUNK]
             values = part if part.dtype == np.int8 else kernels.quantize(part)[0]
-            found: NDArray[np.int32] = run(values, regions, self.bounds, points, probes)[1]
+            found: NDArray[np.int32] = run(filled_up(values), regions, self.bounds, points, probes)[1]
             return found
 
         starts = range(0, len(vectors), CHUNK)
@@ -138,7 +138,7 @@ def _nearest(vectors: Array, points: Array, threads: int) -> NDArray[np.int32]:
     run, blocks = kernels.use().nearest, whole(points)
 
     def one(part: Array) -> NDArray[np.int32]:
-        found: NDArray[np.int32] = run(kernels.quantize(part)[0], blocks, len(points))[1]
+        found: NDArray[np.int32] = run(filled_up(kernels.quantize(part)[0]), blocks, len(points))[1]
         return found
 
     with ThreadPoolExecutor(threads) as pool:
