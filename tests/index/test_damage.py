@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 
 from bowerbird.errors import CollectionError
 from bowerbird.index.base import Found
+from bowerbird.index.binary import BinaryIndex
+from bowerbird.index.bit_means import BitMeans
 from bowerbird.index.manifest import MANIFEST, Manifest
 from tests.index.test_indexes import ASKED, KINDS, Kind, filled
 
@@ -126,3 +129,21 @@ def test_a_manifest_names_no_files_outside_of_its_folder(tmp_path: Path) -> None
     Manifest("dense", index._segments.head, ((f"../one/{outside}", ""),)).write(tmp_path / "one")
     with pytest.raises(CollectionError, match=r"manifest\.json is damaged"):
         kind.index.open(tmp_path / "one")
+
+
+@pytest.mark.parametrize("part", ["means", "model"])
+def test_a_head_names_no_files_outside_of_its_folder(part: str, tmp_path: Path) -> None:
+    if part == "means":
+        means = BitMeans(np.zeros((64, 2), np.float32))
+        BinaryIndex.build(np.arange(5), KINDS["binary"].draw(5, 0), folder=tmp_path / "one", means=means)
+    else:
+        filled(KINDS["multi-vector"], tmp_path / "one")
+    index = BinaryIndex if part == "means" else KINDS["multi-vector"].index
+    known = Manifest.read(tmp_path / "one", "binary" if part == "means" else "multi-vector")
+    assert len(index.open(tmp_path / "one"))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / known.head[part]).write_bytes((tmp_path / "one" / known.head[part]).read_bytes())
+    for name in (f"../other/{known.head[part]}", str(tmp_path / "other" / known.head[part])):
+        replace(known, head={**known.head, part: name}).write(tmp_path / "one")
+        with pytest.raises(CollectionError, match=rf"manifest\.json .*{part} names no pack of the index"):
+            index.open(tmp_path / "one")

@@ -23,9 +23,10 @@ from bowerbird.embeddings import Binary, Dense, MultiVector
 from bowerbird.errors import CollectionError
 from bowerbird.index.binary import BinaryIndex
 from bowerbird.index.dense import DenseIndex
+from bowerbird.index.manifest import named_in
 from bowerbird.index.multivector import MultiVectorIndex
 from bowerbird.index.multivector.search import Effort
-from bowerbird.index.segments import BULK
+from bowerbird.index.segments import BULK, Segments
 from bowerbird.index.two_stage import TwoStageIndex
 from bowerbird.storage.packs import Pack
 
@@ -210,6 +211,45 @@ def test_what_was_built_before_is_gone(kind: Kind, tmp_path: Path) -> None:
     assert again.keys.tolist() == [0, 1]
     named = (tmp_path / "manifest.json").read_text()
     assert all(path.name in named for path in tmp_path.glob("*.pack"))
+
+
+def test_only_files_of_an_index_are_tidied_up(kind: Kind, tmp_path: Path) -> None:
+    left = [f"{'0' * 32}.pack", f"{'0' * 32}.pack.1-2.partial", "manifest.json.partial"]
+    users = ["mine.pack", "thesis.partial", "abc.pack", f"{'0' * 32}.pack.bak", f"my {'0' * 32}.pack"]
+    index = kind.index.build(np.arange(9), kind.draw(9, 1), folder=tmp_path / "index")
+    for change in (
+        lambda: index.save(tmp_path / "copy"),
+        lambda: kind.index.build(np.arange(9), kind.draw(9, 0), folder=tmp_path / "copy"),
+    ):
+        (tmp_path / "copy").mkdir(exist_ok=True)
+        for name in left + users:
+            (tmp_path / "copy" / name).write_bytes(b"")
+        change()
+        names = {path.name for path in (tmp_path / "copy").iterdir()}
+        assert names == {"manifest.json", "writer.lock", *named_in(tmp_path / "copy"), *users}
+
+
+def test_a_copy_is_of_one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = DenseIndex.build(np.arange(5), whole_numbers(5, 0), folder=tmp_path / "index", version=1)
+    adding = threading.Thread(target=index.update, args=(np.array([7]), whole_numbers(1, 1)), kwargs={"version": 2})
+
+    def held(segments: Segments[Any]) -> Any:
+        """The change comes just after a save has looked at the segments, if it may."""
+        found = vars(segments)["held"]
+        if threading.current_thread() is threading.main_thread() and adding.ident is None:
+            adding.start()
+            adding.join(0.5)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Segments, "held", property(held, lambda segments, now: vars(segments).update(held=now)), raising=False
+        )
+        index.save(tmp_path / "copy")
+    adding.join()
+    assert (index.version, len(index)) == (2, 6)
+    copy = DenseIndex.open(tmp_path / "copy")
+    assert (copy.version, len(copy)) in {(1, 5), (2, 6)}
 
 
 def test_the_same_vectors_twice_are_there_once(kind: Kind, tmp_path: Path) -> None:
@@ -444,6 +484,16 @@ def test_damage_is_not_merged_into_a_segment_that_looks_whole(kind: Kind, tmp_pa
     assert index.verify() == [path.name]
     with pytest.raises(CollectionError, match="damaged part"):
         index.merge()
+
+
+def test_damage_is_not_saved_into_a_copy_that_looks_whole(kind: Kind, tmp_path: Path) -> None:
+    filled(kind, tmp_path / "index")
+    path = max((tmp_path / "index").glob("*.pack"), key=lambda path: "keys" in Pack(path).names)
+    flipped(path, next(name for name in Pack(path).names if name.rpartition(".")[2] in BULK))
+    index = kind.index.open(tmp_path / "index")
+    with pytest.raises(CollectionError, match=f"{path.name} has a damaged part"):
+        index.save(tmp_path / "copy")
+    assert [path.name for path in (tmp_path / "copy").iterdir()] == ["writer.lock"]
 
 
 def test_damage_is_named(kind: Kind, tmp_path: Path) -> None:

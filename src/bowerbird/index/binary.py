@@ -15,9 +15,9 @@ from bowerbird.index import kernels
 from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_keys, check_queries, check_request, in_threads
 from bowerbird.index.binary_segment import BinarySegment
 from bowerbird.index.bit_means import BitMeans
-from bowerbird.index.manifest import Head, Manifest
+from bowerbird.index.manifest import Manifest
 from bowerbird.index.segments import Arrays, SegmentedIndex, Segments, opened
-from bowerbird.storage.packs import Pack, write_pack
+from bowerbird.storage.packs import Pack
 
 KIND = "binary"
 MEANS = "means"
@@ -32,8 +32,8 @@ class BinaryIndex(SegmentedIndex[BinarySegment]):
     def __init__(self, manifest: Manifest, folder: Path | None, means: BitMeans | None = None) -> None:
         self.means = means
         self._bits, self._hashed = int(manifest.head["bits"]), int(manifest.head["hashed"])
-        packs = [name for name in [manifest.head.get(MEANS)] if name]
-        self._segments = Segments(manifest, folder, self._segment, self._joined, packs)
+        attached = {} if means is None else {MEANS: {MEANS: means.values}}
+        self._segments = Segments(manifest, folder, self._segment, self._joined, attached)
 
     @classmethod
     def build(
@@ -60,10 +60,9 @@ class BinaryIndex(SegmentedIndex[BinarySegment]):
         check_keys(keys, len(codes))
         if means is not None and -(-len(means.values) // 8) * 8 != codes.bits:
             raise ValueError(f"means of {len(means.values)} bits do not fit codes of {codes.bits}")
-        home, head = None if folder is None else Path(folder), {"bits": codes.bits, "hashed": hashed}
-        index = cls(Manifest(KIND, _with_means(head, means, home)), home, means)
-        first = BinarySegment.build(keys, codes.codes, hashed)
-        index._segments.create([index._segments.kept(first.arrays)], version)
+        head = {"bits": codes.bits, "hashed": hashed}
+        index = cls(Manifest(KIND, head), None if folder is None else Path(folder), means)
+        index._segments.create([BinarySegment.build(keys, codes.codes, hashed).arrays], version)
         return index
 
     @classmethod
@@ -76,15 +75,11 @@ class BinaryIndex(SegmentedIndex[BinarySegment]):
         home = Path(folder)
 
         def made(manifest: Manifest) -> BinaryIndex:
-            name = manifest.head.get(MEANS)
-            return cls(manifest, home, BitMeans(Pack(home / name).checked(MEANS)) if name else None)
+            if MEANS not in manifest.head:
+                return cls(manifest, home)
+            return cls(manifest, home, BitMeans(Pack(home / manifest.file(MEANS)).checked(MEANS)))
 
         return opened(home, KIND, made, version, count)
-
-    def save(self, folder: str | Path) -> None:
-        """Write a copy to a folder."""
-        home = Path(folder)
-        self._segments.save(home, _with_means(self._segments.head, self.means, home))
 
     def add(self, keys: Keys, vectors: Binary) -> None:
         """Add codes, or replace those with the same keys. They are durable and found when this returns."""
@@ -166,11 +161,3 @@ class BinaryIndex(SegmentedIndex[BinarySegment]):
         keys = np.concatenate([segment.keys[left] for segment, left in parts])
         codes = np.concatenate([segment.codes(np.flatnonzero(left)) for segment, left in parts])
         return BinarySegment.build(keys, codes, self._hashed).arrays
-
-
-def _with_means(head: Head, means: BitMeans | None, folder: Path | None) -> Head:
-    """A head that names the means, which are written to a folder."""
-    if means is None or folder is None:
-        return head
-    folder.mkdir(parents=True, exist_ok=True)
-    return {**head, MEANS: write_pack(folder, {MEANS: means.values})}

@@ -58,7 +58,7 @@ class DenseIndex(SegmentedIndex[DenseSegment]):
         head = {"dim": vectors.dim, "seed": seed, "coding": coding_to_json(coding)}
         index = cls(Manifest(KIND, head), None if folder is None else Path(folder))
         first = DenseSegment.build(keys, vectors.vectors, coding=coding, seed=seed, threads=threads)
-        index._segments.create([index._segments.kept(first.arrays)], version)
+        index._segments.create([first.arrays], version)
         return index
 
     @classmethod

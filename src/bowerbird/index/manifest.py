@@ -15,6 +15,8 @@ from bowerbird.storage.files import write_atomically
 
 MANIFEST = "manifest.json"
 FORMAT = 2
+PACK = r"[0-9a-f]{32}\.pack"
+"""Names of packs, as a regular expression."""
 
 Head = Mapping[str, Any]
 
@@ -38,7 +40,8 @@ class Manifest:
             manifest = Manifest(str(found["kind"]), dict(found["head"]), segments, int(found["version"]))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CollectionError(f"{folder / MANIFEST} cannot be read ({error}); build the index again") from error
-        if digest != _digest(found) or any(Path(name).name != name for files in segments for name in files if name):
+        named = [name for files in segments for name in files if name]
+        if digest != _digest(found) or not all(re.fullmatch(PACK, name) for name in named):
             raise CollectionError(f"{folder / MANIFEST} is damaged; build the index again")
         if known != (FORMAT, kind):
             raise CollectionError(
@@ -50,6 +53,19 @@ class Manifest:
     def write(self, folder: Path) -> None:
         write_atomically(folder / MANIFEST, json.dumps({**self._whole, "digest": self.digest}).encode())
 
+    def file(self, part: str) -> str:
+        """What a part of the head names. Raises ValueError unless it is a pack in the folder of the index."""
+        name = self.head[part]
+        if not re.fullmatch(PACK, name):
+            raise ValueError(f"{part} names no pack of the index: {name!r}")
+        return str(name)
+
+    @property
+    def files(self) -> set[str]:
+        """All packs that it names."""
+        named = (*self.head.values(), *(name for files in self.segments for name in files))
+        return {name for name in named if isinstance(name, str) and re.fullmatch(PACK, name)}
+
     @property
     def digest(self) -> str:
         return _digest(self._whole)
@@ -60,9 +76,9 @@ class Manifest:
 
 
 def named_in(folder: Path) -> set[str]:
-    """The files that a manifest names, whatever kind of index it is of; none without a manifest."""
+    """The packs that a manifest names, whatever kind of index it is of or how damaged; none without a manifest."""
     try:
-        return set(re.findall(r"[0-9a-f]+\.pack", (folder / MANIFEST).read_text("utf8")))
+        return set(re.findall(PACK, (folder / MANIFEST).read_text("utf8", errors="replace")))
     except FileNotFoundError:
         return set()
 

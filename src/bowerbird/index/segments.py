@@ -15,7 +15,7 @@ Any number of handles may have a folder open. A change takes its writer's lock a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,10 +26,11 @@ from numpy.typing import NDArray
 
 from bowerbird.errors import CollectionError
 from bowerbird.index.base import Keys, Mask
-from bowerbird.index.manifest import MANIFEST, Head, Manifest, named_in
+from bowerbird.index.drafts import Draft, draft, tidy
+from bowerbird.index.manifest import MANIFEST, Head, Manifest
 from bowerbird.index.tiers import one_tier
 from bowerbird.storage.lock import writer_lock
-from bowerbird.storage.packs import Pack, write_pack
+from bowerbird.storage.packs import Pack
 
 BULK = frozenset({"blocks", "residuals", "codes", "seen", "lists", "exact", "nibbles", "groups"})
 """Arrays whose digest is too slow to compute before a search; `verify` does."""
@@ -58,12 +59,16 @@ Made = TypeVar("Made", bound="SegmentedIndex[Any]")
 
 @dataclass(frozen=True)
 class Held(Generic[S]):
-    """A segment and which of its rows are left, all if None. name, mask: their files, empty where there are none."""
+    """A segment and which of its rows are left, all if None. name, mask: their files, empty where there are none.
+
+    pack: what the segment was mapped from, None in memory.
+    """
 
     segment: S
     alive: Mask | None = None
     name: str = ""
     mask: str = ""
+    pack: Pack | None = None
 
     def __len__(self) -> int:
         return len(self.segment.keys) if self.alive is None else int(np.count_nonzero(self.alive))
@@ -79,6 +84,14 @@ class Held(Generic[S]):
     def without(self, keys: Keys) -> Held[S]:
         gone = self.left & np.isin(self.segment.keys, keys)
         return replace(self, alive=self.left & ~gone, mask="") if gone.any() else self
+
+    def verify(self) -> None:
+        """Before its arrays are written again: damaged, they would get a digest that fits their wrong bytes.
+
+        Raises CollectionError if they are not what was written.
+        """
+        if self.pack is not None:
+            self.pack.verify()
 
     def usable(self, allowed: Mask | None) -> Mask | None:
         """The rows that a search may find, None for all. allowed: a mask over keys."""
@@ -126,8 +139,8 @@ class Segments(Generic[S]):
     """The segments of one index. `held` is replaced as a whole by every change.
 
     load: a segment of arrays, in memory or mapped. join: the arrays of a segment with the rows that are left of some.
-    attached: packs that belong to the head. inside: raises ValueError if numbers in BULK lead outside of other arrays.
-    measured: the head, with MEASURED anew if a new segment asks for it.
+    attached: arrays that belong to the head, by the part of it that names their pack. inside: raises ValueError if
+    numbers in BULK lead outside of other arrays. measured: the head, with MEASURED anew if a new segment asks for it.
     """
 
     def __init__(
@@ -136,7 +149,7 @@ class Segments(Generic[S]):
         folder: Path | None,
         load: Callable[[Arrays], S],
         join: Callable[[Sequence[tuple[S, Mask]]], Arrays],
-        attached: Sequence[str] = (),
+        attached: Mapping[str, Arrays] | None = None,
         inside: Callable[[S], None] = lambda segment: None,
         measured: Callable[[Head, S], Head] = lambda head, segment: head,
     ) -> None:
@@ -145,11 +158,11 @@ class Segments(Generic[S]):
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._manifest = manifest
-        self._load, self._join, self._attached, self._inside = load, join, tuple(attached), inside
+        self._load, self._join, self._attached, self._inside = load, join, attached or {}, inside
         self._measured = measured
         self._changing, self._merging = threading.RLock(), threading.Lock()
         self._worker: threading.Thread | None = None
-        self._unchecked: dict[str, Pack] = {}
+        self._unchecked: set[str] = set()
         self.held: tuple[Held[S], ...] = tuple(self._mapped(name, mask) for name, mask in manifest.segments)
 
     def __len__(self) -> int:
@@ -178,10 +191,9 @@ class Segments(Generic[S]):
         """
         held = self.held
         for one in held:
-            pack = self._unchecked.get(one.name)
-            if pack is not None:
-                self._check(pack, one.segment)
-                self._unchecked.pop(one.name, None)
+            if one.pack is not None and one.name in self._unchecked:
+                self._check(one.pack, one.segment)
+                self._unchecked.discard(one.name)
         return held
 
     def _check(self, pack: Pack, segment: S) -> None:
@@ -193,12 +205,12 @@ class Segments(Generic[S]):
         except ValueError as error:
             raise CollectionError(f"{pack.path} is damaged ({error}); build the index again") from error
 
-    def kept(self, arrays: Arrays) -> Held[S]:
+    def _kept(self, arrays: Arrays, new: Draft) -> Held[S]:
         """A segment of new arrays, written and mapped if the index has a folder; no part of the index yet."""
         if self.folder is None:
             return Held(self._load(arrays))
-        kept = self._mapped(write_pack(self.folder, arrays), "")
-        self._unchecked.pop(kept.name, None)
+        kept = self._mapped(new.write(arrays), "")
+        self._unchecked.discard(kept.name)
         return kept
 
     def update(self, gone: Keys, fresh: Sequence[Arrays], version: int | None = None) -> int:
@@ -206,44 +218,39 @@ class Segments(Generic[S]):
 
         Raises CollectionError if the folder holds another index by now, LockedError if somebody keeps it locked.
         """
-        new: list[Held[S]] = []
-        with self._writing(), self._undone(new):
+        with draft(self.folder) as new, self._writing():
             left = [one.without(gone) for one in self.held]
             taken = len(self) - sum(map(len, left))
-            new.extend(self.kept(arrays) for arrays in fresh if len(arrays["keys"]))
-            if taken or new or version not in (None, self.version):
-                largest = max(new, key=len, default=None)
+            added = [self._kept(arrays, new) for arrays in fresh if len(arrays["keys"])]
+            if taken or added or version not in (None, self.version):
+                largest = max(added, key=len, default=None)
                 head = self.head if largest is None else self._measured(self.head, largest.segment)
-                self._commit([one for one in left if len(one)] + new, version, head)
+                self._commit(left + added, head, self.version if version is None else version, new)
         self._merge_in_background()
         return taken
 
     def merge(self) -> bool:
         """Join the segments of one size, if there are enough of them. True if there were.
 
-        Raises CollectionError if one of them is damaged: joined, it would get a digest that fits its wrong bytes.
+        Raises CollectionError if one of them is damaged.
         """
-        with self._merging:
+        with self._merging, draft(self.folder) as new:
             with self._writing():
                 chosen = to_merge(self.held)
             if not chosen:
                 return False
             for one in chosen:
-                if one.name and self.folder is not None:
-                    Pack(self.folder / one.name).verify()
-            merged = self.kept(self._join([(one.segment, one.left) for one in chosen]))
+                one.verify()
+            merged = self._joined(chosen, new)
             head = self._measured(self.head, merged.segment)
-            with (
-                self._writing(),
-                self._undone([merged]),
-            ):  # what was taken out meanwhile is taken out of the merged segment, too
+            with self._writing():  # what was taken out meanwhile is taken out of the merged segment, too
                 same = {id(one.segment) for one in chosen}
                 now = [one for one in self.held if id(one.segment) in same]
                 others = [one for one in self.held if id(one.segment) not in same]
                 still = np.concatenate([np.zeros(0, np.int64), *(one.keys for one in now)])
                 merged = merged.without(np.setdiff1d(merged.keys, still))
-                self._commit([one for one in (merged, *others) if len(one)], head=head)
-                _tidy(self.folder)
+                self._commit([merged, *others], head, self.version, new)
+                tidy(self.folder)
             return True
 
     def wait(self) -> None:
@@ -252,26 +259,36 @@ class Segments(Generic[S]):
         if worker is not None:
             worker.join()
 
-    def create(self, first: Sequence[Held[S]], version: int = 0, head: Head | None = None) -> None:
-        """Begin anew with these segments; whatever index the folder held is gone when this returns."""
-        with self._writing(anew=True), self._undone(first):
-            self._commit([one for one in first if len(one)], version, head)
-            _tidy(self.folder)
+    def create(self, parts: Iterable[Arrays], version: int = 0, measured: Callable[[S], Head] | None = None) -> None:
+        """Begin anew with a segment of these parts; whatever index the folder held is gone when this returns.
 
-    def save(self, folder: Path, head: Head | None = None) -> None:
-        """Write a copy to a folder, in place of what is there, with another head if one is given."""
+        measured: the head, if it depends on the segment.
+        """
+        with draft(self.folder) as new:
+            held = [self._kept(arrays, new) for arrays in parts]
+            first = held[0] if len(held) == 1 else self._joined(held, new)
+            head = self.head if measured is None else measured(first.segment)
+            with self._writing(anew=True):
+                self._commit([first], self._attach(head, new), version, new)
+                tidy(self.folder)
+
+    def save(self, folder: Path) -> None:
+        """Write a copy to a folder, in place of what is there. Raises CollectionError if a segment is damaged."""
         folder.mkdir(parents=True, exist_ok=True)
-        held, manifest = self.held, self._manifest if head is None else replace(self._manifest, head=head)
-        with writer_lock(folder):
-            named = [replace(one, name=write_pack(folder, one.segment.arrays), mask="") for one in held]
-            written = [_masked(folder, one) for one in named]
-            replace(manifest, segments=tuple((one.name, one.mask) for one in written)).write(folder)
-            _tidy(folder)
+        with self._changing:
+            held, manifest = self.held, self._manifest
+        with draft(folder) as new, writer_lock(folder):
+            files = []
+            for one in held:
+                one.verify()
+                files.append((new.write(one.segment.arrays), _masked(replace(one, mask=""), new).mask))
+            replace(manifest, head=self._attach(manifest.head, new), segments=tuple(files)).write(folder)
+            tidy(folder)
 
     def verify(self) -> list[str]:
         """Names of the files whose bytes are not those that were written."""
         damaged = []
-        for name in sorted(self._names(self.held)) if self.folder is not None else []:
+        for name in sorted(self._manifest.files) if self.folder is not None else []:
             try:
                 Pack(self.folder / name).verify()  # type: ignore[operator]
             except CollectionError:
@@ -300,49 +317,39 @@ class Segments(Generic[S]):
         self.held = tuple(known.get(files) or self._mapped(*files) for files in newest.segments)
         self._manifest = newest
 
-    @contextmanager
-    def _undone(self, new: Sequence[Held[S]]) -> Iterator[None]:
-        """Delete segments of a change that fails: on a full disk they would keep the room that others need."""
-        try:
-            yield
-        except BaseException:
-            if self.folder is not None:
-                with suppress(OSError):
-                    for name in {one.name for one in new} - named_in(self.folder):
-                        (self.folder / name).unlink(missing_ok=True)
-            raise
+    def _joined(self, held: Sequence[Held[S]], new: Draft) -> Held[S]:
+        return self._kept(self._join([(one.segment, one.left) for one in held]), new)
 
-    def _names(self, held: Sequence[Held[S]]) -> set[str]:
-        return {name for one in held for name in (one.name, one.mask) if name} | set(self._attached)
+    def _attach(self, head: Head, new: Draft) -> Head:
+        """With the packs, written anew, of what belongs to it."""
+        if new.folder is None:
+            return head
+        return {**head, **{part: new.write(arrays) for part, arrays in self._attached.items()}}
 
     def _mapped(self, name: str, mask: str) -> Held[S]:
         assert self.folder is not None, "only indexes with a folder have files"
         pack = Pack(self.folder / name)
-        segment = self._load(_sections(pack))
-        self._unchecked[name] = pack
+        segment = self._load({section: pack[section] for section in pack.names})
+        self._unchecked.add(name)
         alive = None
         if mask:
             packed = Pack(self.folder / mask).checked("alive")
             alive = np.unpackbits(packed, count=len(segment.keys)).astype(bool)
-        return Held(segment, alive, name, mask)
+        return Held(segment, alive, name, mask, pack)
 
-    def _commit(self, held: Sequence[Held[S]], version: int | None = None, head: Head | None = None) -> None:
-        before, after = self._names(self.held), tuple(held)
-        manifest = replace(
-            self._manifest,
-            head=self.head if head is None else head,
-            version=self.version if version is None else version,
-        )
+    def _commit(self, held: Sequence[Held[S]], head: Head, version: int, new: Draft) -> None:
+        before, after = self._manifest.files, tuple(one for one in held if len(one))
+        manifest = replace(self._manifest, head=head, version=version)
         if self.folder is not None:
-            after = tuple(_masked(self.folder, one) for one in held)
+            after = tuple(_masked(one, new) for one in after)
             manifest = replace(manifest, segments=tuple((one.name, one.mask) for one in after))
-            for name in sorted(self._names(after)):
+            for name in sorted(manifest.files):
                 if not (self.folder / name).exists():
                     raise CollectionError(f"{self.folder / name} was deleted by another writer; try again")
             manifest.write(self.folder)
         self._manifest, self.held = manifest, after
         if self.folder is not None and not self._merging.locked():  # otherwise the merge tidies up
-            for name in before - self._names(after):
+            for name in before - manifest.files:
                 (self.folder / name).unlink(missing_ok=True)
 
     def _merge_in_background(self) -> None:
@@ -363,7 +370,7 @@ class SegmentedIndex(Generic[S]):
     _segments: Segments[S]
 
     def save(self, folder: str | Path) -> None:
-        """Write a copy to a folder."""
+        """Write a copy to a folder. Raises CollectionError if a segment is damaged."""
         self._segments.save(Path(folder))
 
     def __len__(self) -> int:
@@ -401,25 +408,12 @@ def to_merge(held: Sequence[Held[S]]) -> list[Held[S]]:
     return [held[number] for number in one_tier([(len(one), len(one.segment.keys)) for one in held])]
 
 
-def _masked(folder: Path, one: Held[S]) -> Held[S]:
+def _masked(one: Held[S], new: Draft) -> Held[S]:
     """With its mask written."""
     if one.alive is None or one.mask:
         return one
-    return replace(one, mask=write_pack(folder, {"alive": np.packbits(one.alive)}))
-
-
-def _tidy(folder: Path | None) -> None:
-    """Delete files that crashes left, or an index before this one. Searches keep what they have mapped (POSIX)."""
-    if folder is not None:
-        named = named_in(folder)
-        for path in folder.iterdir():
-            if path.suffix in (".pack", ".partial") and path.name not in named:
-                path.unlink(missing_ok=True)
+    return replace(one, mask=new.write({"alive": np.packbits(one.alive)}))
 
 
 def _lasting(head: Head) -> Head:
     return {name: value for name, value in head.items() if name != MEASURED}
-
-
-def _sections(pack: Pack) -> Arrays:
-    return {section: pack[section] for section in pack.names}

@@ -101,7 +101,7 @@ class TwoStageIndex(SegmentedIndex[TwoStageSegment]):
             "ranks": _ranks(TwoStageSegment(arrays), Encoding(config, middle), seed),
         }
         index = cls(Manifest(KIND, head), None if folder is None else Path(folder))
-        index._segments.create([index._segments.kept(arrays)], version)
+        index._segments.create([arrays], version)
         return index
 
     @classmethod

@@ -25,9 +25,11 @@ from bowerbird.index.multivector.codec import Bits, Codebooks
 from bowerbird.index.multivector.search import Effort, search
 from bowerbird.index.multivector.segment import EXACT, Model, Segment, Strategy, merged_arrays, segment_arrays
 from bowerbird.index.segments import MEASURED, Arrays, SegmentedIndex, Segments, opened
-from bowerbird.storage.packs import Pack, write_pack
+from bowerbird.storage.packs import Pack
 
 KIND = "multi-vector"
+MODEL = "model"
+"""What the head of a manifest calls the file of what all segments share."""
 RECALL = 0.95
 GROWN = 4
 """Times as large as when it was measured or learned from, from where an index is measured or should be built again."""
@@ -40,8 +42,9 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
 
     def __init__(self, manifest: Manifest, folder: Path | None, model: Model) -> None:
         self._model = model
-        packs = [name for name in [manifest.head["model"]] if name]
-        self._segments = Segments(manifest, folder, self._segment, self._joined, packs, Segment.check, self._measured)
+        self._segments = Segments(
+            manifest, folder, self._segment, self._joined, {MODEL: model.arrays()}, Segment.check, self._measured
+        )
 
     @classmethod
     def build(
@@ -71,17 +74,9 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
         if not len(keys):
             raise ValueError("an index is built from at least one document")
         model = replace(_learned(tokens, bits, strategy, centroids, seed, threads), exact=exact)
-        home = None if folder is None else Path(folder)
-        name = ""
-        if home is not None:
-            home.mkdir(parents=True, exist_ok=True)
-            name = write_pack(home, model.arrays())
-        index = cls(Manifest(KIND, _head(name, model, Calibration([0], 1))), home, model)
-        first = [index._segments.kept(segment_arrays(*part, model, threads)) for part in _portions(keys, tokens)]
-        if len(first) > 1:
-            first = [index._segments.kept(merged_arrays([(one.segment, one.left) for one in first], model))]
-        measured = calibrate([one.segment for one in first], model, seed)
-        index._segments.create(first, version, _head(name, model, measured))
+        index = cls(Manifest(KIND), None if folder is None else Path(folder), model)
+        parts = (segment_arrays(*part, model, threads) for part in _portions(keys, tokens))
+        index._segments.create(parts, version, lambda first: _head(model, calibrate([first], model, seed)))
         return index
 
     @classmethod
@@ -94,18 +89,12 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
         home = Path(folder)
 
         def made(manifest: Manifest) -> MultiVectorIndex:
-            pack = Pack(home / manifest.head["model"])
+            pack = Pack(home / manifest.file(MODEL))
             arrays = {section: pack.checked(section) for section in pack.names}
             model = Model.of(arrays, manifest.head["strategy"], bool(manifest.head.get("exact")))
             return cls(manifest, home, model)
 
         return opened(home, KIND, made, version, count)
-
-    def save(self, folder: str | Path) -> None:
-        """Write a copy to a folder."""
-        home = Path(folder)
-        home.mkdir(parents=True, exist_ok=True)
-        self._segments.save(home, _head(write_pack(home, self._model.arrays()), self._model, self._calibration))
 
     def search(
         self,
@@ -249,10 +238,9 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
         return {**head, MEASURED: calibrate([segment], self._model, 0).to_json()}
 
 
-def _head(model: str, shared: Model, calibration: Calibration) -> dict[str, Any]:
-    """What the manifest keeps. model: the file of what all segments share."""
-    kept = {"strategy": shared.strategy, "exact": shared.exact, MEASURED: calibration.to_json()}
-    return {"model": model, **kept}
+def _head(model: Model, calibration: Calibration) -> dict[str, Any]:
+    """What the manifest keeps, besides the file of what all segments share."""
+    return {"strategy": model.strategy, "exact": model.exact, MEASURED: calibration.to_json()}
 
 
 def _learned(tokens: MultiVector, bits: Bits, strategy: Strategy, centroids: int, seed: int, threads: int) -> Model:
