@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from bowerbird.embeddings import Dense
 from bowerbird.encoders import load
 from bowerbird.index import coding as coding_module
-from bowerbird.index import dense_segment
+from bowerbird.index import dense_segment, kernels
 from bowerbird.index.coding import Coding, Lists, Prefix, Wanted, arrays_of, first_pass
 from bowerbird.index.dense import DenseIndex
 from bowerbird.index.dense_calibration import Calibration
+from bowerbird.index.dense_segment import DenseSegment
 from bowerbird.items import Text
 from tests.shared import shared
 
@@ -228,7 +229,9 @@ def test_lists_know_their_means_and_how_far_scores_spread() -> None:
     lengths = np.linalg.norm(queries, axis=1, keepdims=True)
     scores = lists.scores(queries)
     np.testing.assert_allclose(scores, queries @ lists.points.astype(np.float32).T, atol=0.2)
-    np.testing.assert_allclose(lists.promise(queries, scores), scores + 2 * lengths * lists.spreads, rtol=1e-5)
+    promised = scores + 2 * lengths * lists.spreads
+    promised[:, 1] = -np.inf  # without vectors: also below lists that score less than 0
+    np.testing.assert_allclose(lists.promise(queries, scores), promised, rtol=1e-5)
 
 
 def test_what_is_near_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,6 +251,67 @@ def test_what_is_near_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
         assert set(everything.places.tolist()) == set(rows.tolist())
         kept = (everything.scores >= least).sum() if wanted.k < 2000 else 2000
         np.testing.assert_array_equal(found.places, everything.places[: min(kept, wanted.most)])
+
+
+def test_a_prefix_is_rounded_by_its_own_dimensions() -> None:
+    """Bytes come in fours: 5 dimensions are 8, and those of a query that are not stored do not coarsen the others."""
+    random = np.random.default_rng(0)
+    vectors, query = random.standard_normal((500, 12)).astype(np.float32), np.ones((1, 12), np.float32)
+    query[0, 5:] = 1000
+    lists = Lists.one(vectors)
+    first = first_pass(arrays_of(Prefix(5), vectors, lists))
+    found = first.nominate(query, lists.whole(1), Wanted.best(10), None)[0].best_first()
+    assert share(found.places[None], best(query[:, :8] @ vectors[:, :8].T)) >= 0.9
+
+
+@pytest.mark.parametrize("coding", CODINGS, ids=str)
+def test_short_and_long_queries_find_the_same(coding: Coding, listed: bool) -> None:
+    index = DenseIndex.build(np.arange(COUNT), Dense(VECTORS), coding=coding)
+    found = index.search(Dense(ASKED), 10)
+    for factor in (np.float32(2**-20), np.float32(2**66)):
+        again = index.search(Dense(ASKED * factor), 10)
+        np.testing.assert_array_equal(again.keys, found.keys)
+        np.testing.assert_allclose(again.scores, found.scores * factor, rtol=1e-6)
+    assert (index.search(Dense(0 * ASKED), 3).keys >= 0).all()
+
+
+@pytest.mark.parametrize("coding", CODINGS, ids=str)
+def test_vectors_that_are_all_no_numbers_can_be_kept(coding: Coding, listed: bool) -> None:
+    none = Dense(np.full((COUNT, DIM), np.nan, np.float32))
+    index = DenseIndex.build(np.arange(COUNT), none, coding=coding)
+    index.add(np.arange(COUNT, 2 * COUNT), none)
+    index.wait()
+    assert (index.search(Dense(ASKED), 3).keys == -1).all()
+    index.add(np.arange(100), Dense(VECTORS[:100]))
+    index.wait()
+    exact = ASKED @ VECTORS[:100].astype(np.float16).astype(np.float32).T
+    assert share(index.search(Dense(ASKED), 10).keys, best(exact)) > 0.99
+
+
+def test_lists_of_equal_vectors_are_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their codes say nothing; what their points score says all."""
+    monkeypatch.setattr(dense_segment, "EXACT", 100)
+    monkeypatch.setattr(dense_segment, "LISTED", 3000)
+    owner = np.arange(8000) % 10
+    index = DenseIndex.build(np.arange(8000), Dense(VECTORS[owner]), coding="product")
+    for query, scores in zip(ASKED, ASKED @ VECTORS[:10].T, strict=True):
+        found = index.search(Dense(query[None]), 1, allowed=owner != scores.argmax())
+        assert found.scores[0, 0] > np.sort(scores)[-2] - 0.005
+
+
+def test_few_queries_and_vectors_are_scored_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are asked, and however long a list is."""
+    monkeypatch.setattr(dense_segment, "EXACT", 100)
+    monkeypatch.setattr(coding_module, "CHUNK", 1000)
+    sizes, scan = [], kernels.use().scan
+    monkeypatch.setattr(kernels.use(), "scan", lambda *asked: sizes.append(scan(*asked).shape) or scan(*asked))
+    segment = DenseSegment.build(np.arange(COUNT), VECTORS)  # one list
+    asked = Dense(np.concatenate([ASKED, ASKED, ASKED]))
+    segment.nominate(asked, 10, usable=None)
+    segment.search(asked, 10)
+    assert max(queries for queries, _ in sizes) <= 64
+    assert max(vectors for _, vectors in sizes) <= 2000
+    assert sum(queries * vectors for queries, vectors in sizes) > (256 + 180 + 180) * COUNT
 
 
 @cache

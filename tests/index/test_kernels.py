@@ -341,7 +341,7 @@ def test_lookups_keep_what_is_near_the_best(form: ModuleType) -> None:
         (Near(2, 0, 9), [120, 120, 120]),
         (Near(3, 15, 9), [120, 120, 120, 112, 112, 112]),
         (Near(3, 16, 8), [120, 120, 120, 112, 112, 112, 104, 104]),
-        (Near(4, 1 << 30, 48), np.arange(120, -1, -8).repeat(3).tolist()),
+        (Near(4, (1 << 30) - 1, 48), np.arange(120, -1, -8).repeat(3).tolist()),
     ):
         sums, rows = form.lookups(tables, codes, *whole, near)
         assert sorted(sums.tolist(), reverse=True) == scores

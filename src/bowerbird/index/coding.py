@@ -32,10 +32,14 @@ Singles = NDArray[np.float32]
 
 CHUNK = 1 << 16
 """Vectors that are scored or encoded at a time."""
+BATCH = 64
+"""Queries that are answered at a time."""
 SUBSPACE = 2
 """Dimensions that share a code of 4 bits."""
-FARTHEST = 2.0**30
+FARTHEST = 2.0**30 - 1
 """Steps that differences of scores are cut off at, so that they fit into 32 bits."""
+APART = 2.0**29
+"""Steps that the scores of two points are apart, at most: none is cut off."""
 SAMPLE = 4096
 """Vectors that codewords are learned from."""
 TURNS = 8
@@ -45,7 +49,7 @@ REACH = 2.0
 
 @dataclass(frozen=True)
 class Prefix:
-    """The first `dims` dimensions."""
+    """The first `dims` dimensions, and up to three more, as bytes are read in fours."""
 
     dims: int
 
@@ -129,6 +133,10 @@ class Lists:
         return np.diff(self.bounds)
 
     @cached_property
+    def _empty(self) -> Places:
+        return np.flatnonzero(self.sizes == 0)
+
+    @cached_property
     def _values(self) -> Blocks:
         return Blocks.of(*kernels.quantize(self.points))
 
@@ -141,10 +149,12 @@ class Lists:
     def promise(self, queries: Singles, scores: Singles) -> Singles:
         """What the best vectors of each list may score, q × L: a wide list has better ones than its point says.
 
-        scores: of the points.
+        scores: of the points. Lists without vectors promise -inf.
         """
-        above: Singles = REACH * np.linalg.norm(queries, axis=1, keepdims=True) * self.spreads
-        return scores + above
+        above = REACH * np.linalg.norm(queries, axis=1, keepdims=True) * self.spreads
+        promised: Singles = scores + above
+        promised[:, self._empty] = -np.inf
+        return promised
 
     def part(self, chosen: Places, scores: Singles) -> Part:
         """scores: q × L, of the points."""
@@ -222,6 +232,14 @@ class Values:
         return found
 
 
+def scaled(queries: Singles) -> Singles:
+    """q × dim queries as first passes take them: short and long ones are rounded alike, and none is too long."""
+    peaks = np.abs(queries).max(axis=1, keepdims=True, initial=0)
+    peaks[peaks == 0] = 1
+    found: Singles = queries / peaks
+    return found
+
+
 def _near(scores: Singles, wanted: Wanted, slack: float) -> Places:
     """Positions of what is wanted among scores that may be -inf, ascending; the first of equals are wanted more."""
     least = np.float32(-np.finfo(np.float32).max)
@@ -232,10 +250,20 @@ def _near(scores: Singles, wanted: Wanted, slack: float) -> Places:
 
 
 def _portions(starts: Places, ends: Places) -> list[tuple[Places, Places]]:
-    """Ranges in runs of about CHUNK vectors."""
+    """Ranges in runs of about CHUNK vectors, at most twice as many."""
+    if (ends - starts).max(initial=0) > CHUNK:
+        starts, ends = _pieces(starts, ends)
     before = np.cumsum(ends - starts) - (ends - starts)
     cuts = np.flatnonzero(np.diff(before // CHUNK, prepend=-1))
     return [(starts[a:b], ends[a:b]) for a, b in pairwise([*cuts, len(starts)])]
+
+
+def _pieces(starts: Places, ends: Places) -> tuple[Places, Places]:
+    """Ranges cut into some of at most CHUNK vectors."""
+    counts = -(-(ends - starts) // CHUNK)
+    number = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    starts = np.repeat(starts, counts) + number * CHUNK
+    return starts, np.minimum(starts + CHUNK, np.repeat(ends, counts))
 
 
 def _places(starts: Places, ends: Places, which: Places | None) -> Places:
@@ -273,8 +301,9 @@ class Product:
     ) -> Nominated:
         parts = np.zeros((len(self.words), SUBSPACE), np.float32)
         parts.ravel()[: len(query)] = query
-        tables = Tables.of((self._columns * parts.T[:, None]).sum(axis=0).T)
-        steps = np.rint((middles - middles.max(initial=-np.inf)) / tables.step)  # only differences count
+        best, worst = middles.max(initial=-np.inf), middles.min(initial=np.inf)
+        tables = Tables.of((self._columns * parts.T[:, None]).sum(axis=0).T, float(best - worst) / APART)
+        steps = np.rint((middles - best) / tables.step)  # only differences count
         biases = np.maximum(steps, -FARTHEST).astype(np.int32)
         slack = min(wanted.slack * float(np.linalg.norm(query)) / float(tables.step), FARTHEST)
         rows = max(int((ends - starts).sum()), 1)
@@ -287,7 +316,8 @@ def arrays_of(coding: Coding, vectors: Floats, lists: Lists, *, seed: int = 0, t
     """What a segment keeps of n × dim vectors in the order of their lists, for `first_pass`."""
     if coding == "product":
         return _product_arrays(vectors, lists, seed, threads)
-    width = coding.dims if isinstance(coding, Prefix) else vectors.shape[1]
+    dim = vectors.shape[1]
+    width = min(-(-coding.dims // 4) * 4, dim) if isinstance(coding, Prefix) else dim
     values, scales = np.empty((len(vectors), width), np.int8), np.empty(len(vectors), np.float16)
     for start in range(0, len(vectors), CHUNK):
         part = slice(start, start + CHUNK)

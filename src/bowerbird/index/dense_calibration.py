@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bowerbird.embeddings import Floats
 from bowerbird.index.base import Mask
-from bowerbird.index.coding import CHUNK, FirstPass, Lists, Nominated, Wanted
+from bowerbird.index.coding import BATCH, CHUNK, FirstPass, Lists, Nominated, Wanted, scaled
 from bowerbird.index.top import top_k
 
 ASKED = 256
@@ -95,15 +95,27 @@ def _ascending(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray
 def calibrate(vectors: Floats, lists: Lists, first: FirstPass, usable: Mask | None, seed: int) -> Calibration:
     """vectors: n × dim in the order of their lists. usable: which can be found at all, None for all."""
     rows = np.arange(len(vectors)) if usable is None else np.flatnonzero(usable)
+    if not len(rows):
+        return Calibration.of({})
     asked, own = _questions(vectors, rows, np.random.default_rng(seed))
-    true, scores = _best_others(vectors, asked, own, usable), lists.scores(asked)
+    true = _best_others(vectors, asked, own, usable)
+    batches = [slice(start, start + BATCH) for start in range(0, len(asked), BATCH)]
+    parts = [_measured(scaled(asked[batch]), true[batch], lists, first, usable) for batch in batches]
+    ranks, slacks = zip(*parts, strict=True)
+    return Calibration.of({"ranks": _ascending(ranks, np.int32), "slacks": _ascending(slacks, np.float32)})
+
+
+def _measured(
+    asked: Singles, true: Sequence[NDArray[np.int64]], lists: Lists, first: FirstPass, usable: Mask | None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Ranks and slacks of the true hits of some queries."""
+    scores = lists.scores(asked)
     order = np.argsort(np.argsort(-lists.promise(asked, scores), axis=1, kind="stable"), axis=1)
     ranks = [near[lists.of(mine)] for near, mine in zip(order, true, strict=True)]
     found = first.nominate(asked, lists.part(np.arange(len(lists)), scores), Wanted.best(DEEP), usable)
     lengths = np.maximum(np.linalg.norm(asked, axis=1), LEAST_LENGTH)
     slacks = [_below(mine, one.best_first()) / length for mine, one, length in zip(true, found, lengths, strict=True)]
-    measured = {"ranks": _ascending(ranks, np.int32), "slacks": _ascending(slacks, np.float32)}
-    return Calibration.of(measured)
+    return np.concatenate(ranks), np.concatenate(slacks)
 
 
 def _questions(

@@ -29,7 +29,18 @@ from numpy.typing import NDArray
 from bowerbird.embeddings import Dense, Floats
 from bowerbird.index import kernels
 from bowerbird.index.base import Found, Mask, check_keys, check_width
-from bowerbird.index.coding import CHUNK, Coding, FirstPass, Lists, Nominated, Wanted, arrays_of, first_pass
+from bowerbird.index.coding import (
+    BATCH,
+    CHUNK,
+    Coding,
+    FirstPass,
+    Lists,
+    Nominated,
+    Wanted,
+    arrays_of,
+    first_pass,
+    scaled,
+)
 from bowerbird.index.dense_calibration import Calibration, calibrate
 from bowerbird.index.multivector.centroids import Centroids
 from bowerbird.index.top import top_k
@@ -42,7 +53,6 @@ REGIONS = 16
 """Of the centroids, that a vector's is sought in."""
 EXACT = 4096
 """Up to so many vectors, or so many that a filter leaves, are scored exactly at once."""
-BATCH = 64
 
 Arrays = Mapping[str, NDArray[Any]]
 Places = NDArray[np.int64]
@@ -205,7 +215,9 @@ class DenseSegment:
         left = len(self) if usable is None else int(np.count_nonzero(usable))
         if "ranks" not in self.arrays or left <= EXACT:
             return [places for places, _ in self._exact(wide, usable, count)]
-        found = self._nominated(wide, Wanted.best(count), usable, self._probes(recall, 0, left))
+        wanted, probes = Wanted.best(count), self._probes(recall, 0, left)
+        batches = (wide[start : start + BATCH] for start in range(0, len(wide), BATCH))
+        found = (one for batch in batches for one in self._nominated(batch, wanted, usable, probes))
         return [one.best_first().places for one in found]
 
     def _probes(self, recall: float, wanted: int, count: int) -> int:
@@ -213,7 +225,7 @@ class DenseSegment:
         return (wanted or self.calibration.probes(recall)) * len(self) // max(count, 1)
 
     def _nominated(self, queries: Singles, wanted: Wanted, usable: Mask | None, probes: int) -> list[Nominated]:
-        lists = self.lists
+        lists, queries = self.lists, scaled(queries)
         if not self.listed:
             return self._first.nominate(queries, lists.whole(len(queries)), wanted, usable)
         inside = lists.sizes if usable is None else np.diff(np.append(0, np.cumsum(usable))[lists.bounds])

@@ -44,7 +44,7 @@ class Nibbles:
 class Near:
     """Hits that score at least the k-th best score - slack, but no more than the best `most`.
 
-    1 ≤ k ≤ most, 0 ≤ slack ≤ 2 ** 30.
+    1 ≤ k ≤ most, 0 ≤ slack < 2 ** 30.
     """
 
     k: int
@@ -64,11 +64,14 @@ class Tables:
     step: np.float32
 
     @staticmethod
-    def of(scores: NDArray[np.float32]) -> Tables:
-        """m × 16 inner products of codewords with a query's parts; the lowest of a subspace becomes 0."""
+    def of(scores: NDArray[np.float32], least: float = 0.0) -> Tables:
+        """m × 16 inner products of codewords with a query's parts; the lowest of a subspace becomes 0.
+
+        least: what a step is at least.
+        """
         raised = scores - scores.min(axis=1, keepdims=True)
         peaks = raised.max(axis=1)
-        step = max(float(peaks.max(initial=0)) / HIGHEST, float(peaks.sum()) / (TOTAL - len(scores)), 1e-12)
+        step = max(float(peaks.max(initial=0)) / HIGHEST, float(peaks.sum()) / (TOTAL - len(scores)), least, 1e-12)
         room = np.zeros((-(-len(scores) // (2 * PAIRS)) * 2 * PAIRS, WORDS), np.uint8)
         room[: len(scores)] = np.rint(raised / np.float32(step))
         return Tables(np.ascontiguousarray(room.reshape(-1, 2, WORDS).transpose(1, 0, 2)), np.float32(step))
