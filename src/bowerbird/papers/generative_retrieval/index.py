@@ -7,6 +7,7 @@ matters, by the vectors of questions that they answer. Changing them means learn
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from bowerbird.embeddings import Dense, Floats
 from bowerbird.errors import CollectionError
 from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_keys, check_queries, check_request
+from bowerbird.index.manifest import PACK
 from bowerbird.papers.generative_retrieval.beam import NONE, LogProbs, Trie, Written, constrained
 from bowerbird.papers.generative_retrieval.decoder import Decoder, Training, train
 from bowerbird.papers.generative_retrieval.identifiers import SCHEMES, Digits, Identifiers
@@ -101,7 +103,7 @@ class GenerativeIndex:
     def open(cls, folder: str | Path) -> GenerativeIndex:
         """Raises CollectionError if it is missing or damaged."""
         home = Path(folder)
-        packs = sorted(home.glob("*.pack"))
+        packs = _packs(home)
         if len(packs) != 1:
             raise CollectionError(f"{home} holds no generative index: it has {len(packs)} packs, not one")
         pack = Pack(packs[0])
@@ -135,7 +137,7 @@ class GenerativeIndex:
             **{f"weight {name}": weight for name, weight in self._decoder.weights.items()},
         }
         self._pack = home / write_pack(home, arrays)
-        for other in home.glob("*.pack"):
+        for other in _packs(home):
             if other != self._pack:
                 other.unlink()
 
@@ -246,3 +248,8 @@ class GenerativeIndex:
         }
         size = sum(weight.nbytes for weight in weights.values())
         return IndexStats(KIND, len(self), self._known.vectors.dim, size, detail)
+
+
+def _packs(home: Path) -> list[Path]:
+    """Those that an index wrote; others in a folder are the user's."""
+    return sorted(path for path in home.glob("*.pack") if re.fullmatch(PACK, path.name))
