@@ -32,8 +32,10 @@ from benchmarks.engine.truth import maxsim  # noqa: E402
 from bowerbird.embeddings import Dense, MultiVector  # noqa: E402
 from bowerbird.index.base import Found, IndexStats  # noqa: E402
 from bowerbird.index.dense import KIND, DenseIndex  # noqa: E402
+from bowerbird.index.dense_segment import DenseSegment  # noqa: E402
 from bowerbird.index.manifest import Manifest  # noqa: E402
 from bowerbird.index.multivector import MultiVectorIndex  # noqa: E402
+from bowerbird.storage.packs import write_pack  # noqa: E402
 
 SIZES = (10_000, 100_000, 1_000_000)
 LONGEST = 12
@@ -93,14 +95,12 @@ def dense(folder: Path, size: int) -> Scaled:
 
 
 def opening(folder: Path) -> Opening:
-    """Of the dense index that was built last: its segment and copies of it, until there are 10 GB."""
+    """Of the dense index that was built last: its segment, again and again with other keys, until there are 10 GB."""
     large = _room(folder, "opening")
     manifest = Manifest.read(folder / "index" / "scaling", KIND)
-    name = manifest.segments[0][0]
-    copies = [f"{number:032x}.pack" for number in range(COPIES)]
-    for copy in copies:
-        shutil.copy(folder / "index" / "scaling" / name, large / copy)
-    replace(manifest, segments=tuple((copy, "") for copy in copies)).write(large)
+    one = DenseSegment.open(folder / "index" / "scaling" / manifest.segments[0][0])
+    names = [write_pack(large, {**one.arrays, "keys": one.keys + number * len(one)}) for number in range(COPIES)]
+    replace(manifest, segments=tuple((name, "") for name in names)).write(large)
     query = Dense(load_queries("dense1m", folder)[0])
     opened, searched = [], []
     for _ in range(TURNS):

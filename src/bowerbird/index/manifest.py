@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,9 @@ class Manifest:
 
     @property
     def _whole(self) -> dict[str, Any]:
-        return {"format": FORMAT, **asdict(self)}
+        # not asdict, which copies the long lists of a calibration with every change
+        kept = {"kind": self.kind, "head": self.head, "segments": self.segments, "version": self.version}
+        return {"format": FORMAT, **kept}
 
 
 def named_in(folder: Path) -> set[str]:
