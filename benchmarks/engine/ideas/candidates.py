@@ -16,7 +16,7 @@ from bowerbird.index import kernels
 from bowerbird.index.kernels import Blocks, Query, quantize
 from bowerbird.index.multivector.centroids import whole
 from bowerbird.index.multivector.search import parts
-from bowerbird.index.multivector.segment import document_codes
+from bowerbird.index.multivector.segment import document_codes, seen_arrays
 
 DEPTHS = (50, 100, 200, 400, 800, 1600)
 TEN = 10
@@ -67,12 +67,11 @@ def by_centroids(
     """Centroid interaction, as the index does it. codes: the centroid of every token."""
     run, blocks, count = kernels.use(), whole(points), len(points)
     pairs = document_codes(codes, given.offsets)
-    seen = (pairs & 0xFFFF).astype(np.uint16)
-    offsets = np.searchsorted(pairs >> 16, np.arange(given.items + 1)).astype(np.int64)
+    coded = seen_arrays(pairs, given.items)
 
     def scores(query: Floats) -> Scores:
         tables = [run.table(part, blocks, count) for part in parts(Query.of(query))]
-        return sum(run.interact(table, seen, offsets) for table in tables)
+        return sum(run.interact(table, coded["seen"], coded["seen_offsets"]) for table in tables)
 
     return Finder(idea, setting, build_s, scores)
 

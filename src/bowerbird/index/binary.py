@@ -15,8 +15,9 @@ from bowerbird.index import kernels
 from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_keys, check_queries, check_request, in_threads
 from bowerbird.index.binary_segment import BinarySegment
 from bowerbird.index.bit_means import BitMeans
+from bowerbird.index.held import Arrays
 from bowerbird.index.manifest import Manifest
-from bowerbird.index.segments import Arrays, SegmentedIndex, Segments, opened
+from bowerbird.index.segments import SegmentedIndex, Segments, opened
 from bowerbird.storage.packs import Pack
 
 KIND = "binary"

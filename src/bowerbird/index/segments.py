@@ -17,18 +17,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bowerbird.errors import CollectionError
 from bowerbird.index.base import Keys, Mask
 from bowerbird.index.drafts import Draft, draft, tidy
+from bowerbird.index.held import Arrays, Held, S, to_merge, with_mask
 from bowerbird.index.manifest import MANIFEST, Head, Manifest
-from bowerbird.index.tiers import one_tier
 from bowerbird.storage.lock import writer_lock
 from bowerbird.storage.packs import Pack
 
@@ -40,67 +39,7 @@ TRIES = 5
 MEASURED = "calibration"
 """The part of a head that may change: what was measured on the index, again when it has grown."""
 
-Arrays = Mapping[str, NDArray[Any]]
-
-
-class Segment(Protocol):
-    """Some vectors, written once. arrays: all that has to be kept, among them `keys`."""
-
-    @property
-    def keys(self) -> Keys: ...
-
-    @property
-    def arrays(self) -> Arrays: ...
-
-
-S = TypeVar("S", bound=Segment)
 Made = TypeVar("Made", bound="SegmentedIndex[Any]")
-
-
-@dataclass(frozen=True)
-class Held(Generic[S]):
-    """A segment and which of its rows are left, all if None. name, mask: their files, empty where there are none.
-
-    pack: what the segment was mapped from, None in memory.
-    """
-
-    segment: S
-    alive: Mask | None = None
-    name: str = ""
-    mask: str = ""
-    pack: Pack | None = None
-
-    def __len__(self) -> int:
-        return len(self.segment.keys) if self.alive is None else int(np.count_nonzero(self.alive))
-
-    @property
-    def left(self) -> Mask:
-        return np.ones(len(self.segment.keys), bool) if self.alive is None else self.alive
-
-    @property
-    def keys(self) -> Keys:
-        return self.segment.keys if self.alive is None else self.segment.keys[self.alive]
-
-    def without(self, keys: Keys) -> Held[S]:
-        gone = self.left & np.isin(self.segment.keys, keys)
-        return replace(self, alive=self.left & ~gone, mask="") if gone.any() else self
-
-    def verify(self) -> None:
-        """Before its arrays are written again: damaged, they would get a digest that fits their wrong bytes.
-
-        Raises CollectionError if they are not what was written.
-        """
-        if self.pack is not None:
-            self.pack.verify()
-
-    def usable(self, allowed: Mask | None) -> Mask | None:
-        """The rows that a search may find, None for all. allowed: a mask over keys."""
-        if allowed is None:
-            return self.alive
-        inside = self.segment.keys < len(allowed)
-        mask = np.zeros(len(inside), bool)
-        mask[inside] = allowed[self.segment.keys[inside]]
-        return mask if self.alive is None else mask & self.alive
 
 
 def opened(
@@ -281,7 +220,7 @@ class Segments(Generic[S]):
             files = []
             for one in held:
                 one.verify()
-                files.append((new.write(one.segment.arrays), _masked(replace(one, mask=""), new).mask))
+                files.append((new.write(one.segment.arrays), with_mask(replace(one, mask=""), new).mask))
             replace(manifest, head=self._attach(manifest.head, new), segments=tuple(files)).write(folder)
             tidy(folder)
 
@@ -341,7 +280,7 @@ class Segments(Generic[S]):
         before, after = self._manifest.files, tuple(one for one in held if len(one))
         manifest = replace(self._manifest, head=head, version=version)
         if self.folder is not None:
-            after = tuple(_masked(one, new) for one in after)
+            after = tuple(with_mask(one, new) for one in after)
             manifest = replace(manifest, segments=tuple((one.name, one.mask) for one in after))
             for name in sorted(manifest.files):
                 if not (self.folder / name).exists():
@@ -401,18 +340,6 @@ class SegmentedIndex(Generic[S]):
     def verify(self) -> list[str]:
         """Names of the files whose bytes are not those that were written."""
         return self._segments.verify()
-
-
-def to_merge(held: Sequence[Held[S]]) -> list[Held[S]]:
-    """One segment that is mostly deleted; or the segments of a tier that has TIER of them, small ones first."""
-    return [held[number] for number in one_tier([(len(one), len(one.segment.keys)) for one in held])]
-
-
-def _masked(one: Held[S], new: Draft) -> Held[S]:
-    """With its mask written."""
-    if one.alive is None or one.mask:
-        return one
-    return replace(one, mask=new.write({"alive": np.packbits(one.alive)}))
 
 
 def _lasting(head: Head) -> Head:

@@ -21,11 +21,12 @@ from bowerbird.index import kernels
 from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_documents, check_request, check_token_queries
 from bowerbird.index.coding import Coding, check_coding, coding_of_json, coding_to_json
 from bowerbird.index.fde import FDE, FDEConfig
+from bowerbird.index.held import Arrays
 from bowerbird.index.kernels import Query
 from bowerbird.index.manifest import Manifest
 from bowerbird.index.multivector.calibration import DEPTH, LEAST, TEN, question
 from bowerbird.index.multivector.search import best_keys
-from bowerbird.index.segments import Arrays, SegmentedIndex, Segments, opened
+from bowerbird.index.segments import SegmentedIndex, Segments, opened
 from bowerbird.index.two_stage_segment import TwoStageSegment, merged_arrays, segment_arrays
 
 KIND = "two-stage"

@@ -143,20 +143,26 @@ typedef struct {
 typedef void (*take_fn)(const uint16_t sums[LANES], int64_t first, int64_t from, int64_t to, int64_t bias,
                         const uint8_t *usable, Kept *kept);
 
+/* Part the numbers i .. j (Hoare): those up to j are then at least a number of them, and those from i on at most. */
+static inline void part(int64_t *numbers, int64_t *i, int64_t *j) {
+  int64_t middle = numbers[*i + (*j - *i) / 2];
+  while (*i <= *j) {
+    while (numbers[*i] > middle) ++*i;
+    while (numbers[*j] < middle) --*j;
+    if (*i <= *j) {
+      int64_t held = numbers[*i];
+      numbers[(*i)++] = numbers[*j];
+      numbers[(*j)--] = held;
+    }
+  }
+}
+
 /* Move the k highest of n different numbers to the front (Hoare's quickselect). */
 static void highest_first(int64_t *numbers, int64_t n, int64_t k) {
   int64_t first = 0, last = n - 1;
   while (first < last) {
-    int64_t middle = numbers[first + (last - first) / 2], i = first, j = last;
-    while (i <= j) {
-      while (numbers[i] > middle) i++;
-      while (numbers[j] < middle) j--;
-      if (i <= j) {
-        int64_t held = numbers[i];
-        numbers[i++] = numbers[j];
-        numbers[j--] = held;
-      }
-    }
+    int64_t i = first, j = last;
+    part(numbers, &i, &j);
     if (k <= j)
       last = j;
     else if (k > i)
@@ -169,16 +175,8 @@ static void highest_first(int64_t *numbers, int64_t n, int64_t k) {
 /* Highest first (quicksort; short runs by insertion). */
 static void sort_hits(int64_t *numbers, int64_t n) {
   while (n > 24) {
-    int64_t middle = numbers[n / 2], i = 0, j = n - 1;
-    while (i <= j) {
-      while (numbers[i] > middle) i++;
-      while (numbers[j] < middle) j--;
-      if (i <= j) {
-        int64_t held = numbers[i];
-        numbers[i++] = numbers[j];
-        numbers[j--] = held;
-      }
-    }
+    int64_t i = 0, j = n - 1;
+    part(numbers, &i, &j);
     int64_t *right = numbers + i, left = j + 1, others = n - i; /* the smaller part first: no deep recursion */
     if (left < others) {
       sort_hits(numbers, left);

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from bowerbird.embeddings import MultiVector
 from bowerbird.index import kernels
 from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_documents, check_request, check_token_queries
+from bowerbird.index.held import Arrays
 from bowerbird.index.manifest import Head, Manifest
 from bowerbird.index.multivector.calibration import Calibration, calibrate
 from bowerbird.index.multivector.centroids import Centroids, how_many
 from bowerbird.index.multivector.codec import Bits, Codebooks
 from bowerbird.index.multivector.search import Effort, search
 from bowerbird.index.multivector.segment import EXACT, Model, Segment, Strategy, merged_arrays, segment_arrays
-from bowerbird.index.segments import MEASURED, Arrays, SegmentedIndex, Segments, opened
+from bowerbird.index.segments import MEASURED, SegmentedIndex, Segments, opened
 from bowerbird.storage.packs import Pack
 
 KIND = "multi-vector"

@@ -125,9 +125,8 @@ class _Documents:
     """What calibration asks of a nominator and its tokens together."""
 
     def __init__(self, coded: Nominator, tokens: Tokens) -> None:
-        self.arrays, self.codes, self.code_offsets, self.listed = (
-            coded.arrays, coded.codes, coded.code_offsets, coded.listed,
-        )  # fmt: skip
+        self.arrays, self.listed = coded.arrays, coded.listed
+        self.codes, self.code_offsets = coded.codes, coded.code_offsets
         self.token_count = int(tokens.lengths.sum())
         self.maxsim, self.vectors = tokens.maxsim, tokens.vectors
 
