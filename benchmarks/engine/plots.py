@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 OURS = ("#2a78b5", "#12436b", "#5aa9e6", "#7d9cc0")
 COLOURS = ("#d1712b", "#4a9a5b", "#8a63b5", "#b5455f", "#8a6d3b", "#3aa0a8", "#777777", "#c2a21b", "#5b6fb0")
-MARKERS = "osD^vP*X<"
+MARKERS = "osD^vP*X"
+"""One fewer than colours: the tenth index differs from the first."""
 LOWEST = 0.7
 """Recall below which nobody would want an index."""
 
