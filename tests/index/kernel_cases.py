@@ -17,6 +17,7 @@ def cases(seed: int) -> Iterator[Case]:
     """The name of a kernel and its arguments, of all that there are."""
     random = np.random.default_rng(seed)
     yield from late_interaction(random)
+    yield from bytes_of(random)
     yield from centroids(random)
     yield from lists(random)
     yield from cells(random)
@@ -103,6 +104,17 @@ def late_interaction(random: np.random.Generator) -> Iterator[Case]:
             (random.random(count) * random.choice([1, 1e-6], count)).astype(np.float16),
         )
         yield "maxsim", (query, codes, offsets, rows_of(random, sets))
+
+
+def bytes_of(random: np.random.Generator) -> Iterator[Case]:
+    """Vectors of both precisions, of zeros, and of halves between two whole numbers; parts of longer ones."""
+    dim, count = some(random, 1, 7, 32, 33, 128, 300), some(random, 0, 1, 40)
+    vectors = vectors_of(random, count, dim + 3) * random.choice(np.float32([0, 1, 1, 100]), (count, 1))
+    halves = np.round(random.uniform(-127, 127, (count, dim + 3)) * 2) / 2
+    halves[:, 0] = 127
+    for made in (vectors, halves):
+        for dtype in (np.float16, np.float32):
+            yield "quantize", (made.astype(dtype)[:, :dim], random.choice([np.float16, np.float32]))
 
 
 def centroids(random: np.random.Generator) -> Iterator[Case]:

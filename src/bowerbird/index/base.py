@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from bowerbird.embeddings import Binary, Dense, Floats, MultiVector
 
-TOKENS = 1 << 16
-"""Tokens that are checked at a time."""
+TOKENS = 1 << 10
+"""Tokens that are checked at a time, so that they stay in the processor's cache."""
 LARGEST = 65_504.0
 """That float16 holds, in which documents are kept."""
 
@@ -189,16 +189,16 @@ def check_token_queries(queries: MultiVector, dim: int) -> None:
 def _first_broken(tokens: MultiVector, largest: float = np.inf) -> int:
     """The first set with a value that is no number or, either side of zero, above `largest`; -1 if there is none."""
     for start in range(0, len(tokens.vectors), TOKENS):
-        whole = _are_numbers(tokens.vectors[start : start + TOKENS], largest).all(axis=1)
-        if not whole.all():
-            return int(np.searchsorted(tokens.offsets, start + int(np.argmin(whole)), "right")) - 1
+        part = tokens.vectors[start : start + TOKENS]
+        if not _are_numbers(part, largest):
+            rows = np.array([_are_numbers(row, largest) for row in part])
+            return int(np.searchsorted(tokens.offsets, start + int(np.argmin(rows)), "right")) - 1
     return -1
 
 
-def _are_numbers(vectors: Floats, largest: float) -> NDArray[np.bool_]:
-    """Which values are numbers up to `largest`. Float16 holds none above, and is compared slowly: its bits are not."""
+def _are_numbers(vectors: Floats, largest: float) -> bool:
+    """Whether all values are numbers up to `largest`. Float16 holds none above, and is compared slowly: its bits are
+    not."""
     if vectors.dtype == np.float16:
-        numbers: NDArray[np.bool_] = vectors.view(np.uint16) & 0x7C00 != 0x7C00
-        return numbers
-    most = min(largest, float(np.finfo(vectors.dtype).max))
-    return np.abs(vectors) <= most
+        return int((vectors.view(np.uint16) & 0x7FFF).max(initial=0)) < 0x7C00
+    return bool(np.abs(vectors).max(initial=0) <= min(largest, float(np.finfo(vectors.dtype).max)))

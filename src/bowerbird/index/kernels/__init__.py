@@ -11,8 +11,12 @@ from functools import cache
 from importlib import import_module
 from types import ModuleType
 
+import numpy as np
+from numpy.typing import NDArray
+
+from bowerbird.embeddings import Floats
 from bowerbird.index.kernels.bits import BitGroups
-from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Bytes, Codes, Query, filled_up, quantize
+from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Bytes, Codes, Query, filled_up
 from bowerbird.index.kernels.nibbles import Near, Nibbles
 from bowerbird.index.kernels.ranges import Norms, Ranges
 
@@ -40,6 +44,14 @@ def use(form: str = "") -> ModuleType:
             if wanted:
                 raise ImportError(f"kernels {wanted!r} are not there: {error}") from error
     raise AssertionError("numpy is always there")
+
+
+def quantize(
+    vectors: Floats, dtype: type[np.float16] | type[np.float32] = np.float16
+) -> tuple[NDArray[np.int8], NDArray[np.floating]]:
+    """n × dim vectors of numbers → int8 values in -127 … 127 and a scale per row, in the given precision."""
+    values, scales = use().quantize(vectors, dtype)
+    return values, scales
 
 
 def name() -> str:

@@ -113,15 +113,21 @@ def filled_up(values: NDArray[np.int8]) -> NDArray[np.int8]:
 def quantize(
     vectors: Floats, dtype: type[np.float16] | type[np.float32] = np.float16
 ) -> tuple[NDArray[np.int8], NDArray[np.floating]]:
-    """n × dim vectors → int8 values in -127 … 127 and a scale per row, in the given precision."""
+    """n × dim vectors of numbers → int8 values in -127 … 127 and a scale per row, in the given precision."""
     values, scales = np.empty(vectors.shape, np.int8), np.empty(len(vectors), dtype)
     for start in range(0, len(vectors), CACHED):
         rows = slice(start, start + CACHED)
         wide = vectors[rows].astype(np.float32)
         peak = np.maximum(wide.max(axis=1, initial=0), -wide.min(axis=1, initial=0))
-        scales[rows] = np.maximum(peak, np.float32(1e-4)) / np.float32(127)
+        scales[rows] = scales_of(peak, dtype)
         wide /= scales[rows].astype(np.float32)[:, None]
         np.rint(wide, out=wide)
         np.minimum(np.maximum(wide, -127, out=wide), 127, out=wide)
         values[rows] = wide
     return values, scales
+
+
+def scales_of(peaks: NDArray[np.float32], dtype: type[np.float16] | type[np.float32]) -> NDArray[np.floating]:
+    """What a step stands for in vectors whose largest numbers are `peaks`; never nothing."""
+    steps: NDArray[np.floating] = (np.maximum(peaks, np.float32(1e-4)) / np.float32(127)).astype(dtype)
+    return steps

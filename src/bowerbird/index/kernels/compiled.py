@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bowerbird.embeddings import Floats
 from bowerbird.index.kernels.bits import BitGroups, words_of
-from bowerbird.index.kernels.blocks import SLOTS, Blocks, Codes, Query
+from bowerbird.index.kernels.blocks import SLOTS, Blocks, Codes, Query, scales_of
 from bowerbird.index.kernels.nibbles import Near, Nibbles
 from bowerbird.index.kernels.ranges import Norms, Ranges
 
@@ -35,7 +36,7 @@ _scratch = threading.local()
 def library() -> ctypes.CDLL:
     """The shared library beside this file. Raises OSError if it was not built for this machine and version."""
     loaded = ctypes.CDLL(str(LIBRARY))
-    if not all(hasattr(loaded, name) for name in (*COUNTING, "bb_rescore")):
+    if not all(hasattr(loaded, name) for name in (*COUNTING, "bb_quantize")):
         raise OSError(f"{LIBRARY} is of an older version; install bowerbird again")
     for name in COUNTING:
         getattr(loaded, name).restype = ctypes.c_int64
@@ -67,6 +68,21 @@ def maxsim(
         failed = library().bb_maxsim_residual(*asked, *stored, tokens.bits, _at(tokens.scales), *answer)
     _check(failed)
     return out
+
+
+def quantize(
+    vectors: Floats, dtype: type[np.float16] | type[np.float32] = np.float16
+) -> tuple[NDArray[np.int8], NDArray[np.floating]]:
+    kept = vectors.dtype in (np.float16, np.float32)
+    vectors = np.ascontiguousarray(vectors, None if kept else np.float32)
+    count, dim = vectors.shape
+    values, peaks = np.empty((count, dim), np.int8), np.empty(count, np.float32)
+    given = (_at(vectors), int(vectors.itemsize == 2), _long(count), _long(dim))
+    library().bb_peaks(*given, _at(peaks))
+    scales = scales_of(peaks, dtype)
+    steps = scales.astype(np.float32)
+    library().bb_quantize(*given, _at(steps), _at(values))
+    return values, scales
 
 
 def nearest(tokens: NDArray[np.int8], centroids: Blocks, count: int) -> tuple[Ints, Ints]:
@@ -195,8 +211,8 @@ def best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
 
 def rescore(query: NDArray[np.float32], vectors: NDArray[np.float16], rows: NDArray[np.int64]) -> NDArray[np.float32]:
     _check_width(len(query), vectors.shape[1])
-    out = np.empty(len(rows), np.float32)
-    asked = (_at(np.ascontiguousarray(query)), _at(vectors), _long(vectors.shape[1]))
+    out, query = np.empty(len(rows), np.float32), np.ascontiguousarray(query)
+    asked = (_at(query), _at(vectors), _long(vectors.shape[1]))
     library().bb_rescore(*asked, _at(rows), _long(len(rows)), _at(out))
     return out
 

@@ -90,25 +90,36 @@ typedef struct {
   int8_t *packed;
 } Query;
 
-/* tokens: n x dim; the last strip is filled up with zeros. */
+/* At most STRIP of the tokens, n x dim, side by side: the first ones, or rows[0 ..]; filled up with zeros.
+   to: dim / 4 x STRIP x 4. */
+static void interleave(int8_t *to, const int8_t *tokens, const int32_t *rows, int64_t n, int dim) {
+  if (n < STRIP) memset(to, 0, (size_t)STRIP * dim);
+  for (int k = 0; k < STRIP && k < n; k++) {
+    const int8_t *token = tokens + (int64_t)(rows ? rows[k] : k) * dim;
+    for (int g = 0; g < dim / 4; g++) memcpy(to + (g * STRIP + k) * 4, token + g * 4, 4);
+  }
+}
+
+static void pack_strip(Strip *strip, int8_t *to, const int8_t *tokens, int64_t n, int dim) {
+  *strip = (Strip){to, {0}};
+  interleave(to, tokens, NULL, n, dim);
+  for (int k = 0; k < STRIP && k < n; k++) {
+    int32_t sum = 0;
+    for (int j = 0; j < dim; j++) sum += tokens[(int64_t)k * dim + j];
+    strip->start[k] = -128 * sum;
+  }
+}
+
+/* tokens: n x dim. */
 static int pack_query(Query *query, const int8_t *tokens, int64_t n, int dim) {
   query->count = (int)((n + STRIP - 1) / STRIP);
   query->dim = dim;
   query->strips = malloc(sizeof(Strip) * (query->count ? query->count : 1));
-  query->packed = calloc((size_t)query->count * STRIP + 1, dim);
+  query->packed = malloc((size_t)query->count * STRIP * dim + 1);
   if (!query->strips || !query->packed) return 0;
   for (int s = 0; s < query->count; s++) {
-    int8_t *to = query->packed + (size_t)s * STRIP * dim;
-    Strip *strip = query->strips + s;
-    strip->values = to;
-    memset(strip->start, 0, sizeof strip->start);
-    for (int k = 0; k < STRIP && s * STRIP + k < n; k++) {
-      const int8_t *token = tokens + ((int64_t)s * STRIP + k) * dim;
-      int32_t sum = 0;
-      for (int g = 0; g < dim / 4; g++) memcpy(to + (g * STRIP + k) * 4, token + g * 4, 4);
-      for (int j = 0; j < dim; j++) sum += token[j];
-      strip->start[k] = -128 * sum;
-    }
+    int64_t start = (int64_t)s * STRIP;
+    pack_strip(query->strips + s, query->packed + start * dim, tokens + start * dim, n - start, dim);
   }
   return 1;
 }
@@ -396,29 +407,37 @@ static void nearest_by(dots_fn compute, const Strip *strip, int dim, const uint8
   }
 }
 
+/* The best of `count` vectors for every token of a strip; the lowest number among equals. value, index: STRIP each. */
+static void nearest(const Strip *strip, int dim, const uint8_t *blocks, int64_t count, int32_t *value,
+                    int32_t *index) {
+#ifdef X86
+  if (bb_level() == VNNI) {
+    nearest_vnni(strip, dim, blocks, count, value, index);
+    return;
+  }
+#endif
+  nearest_by(dots(), strip, dim, blocks, count, value, index);
+}
+
 /* The centroid with the highest dot product for every token; the lowest number among equals.
    centroids: blocks of `count` vectors. value, index: n each. */
 API int bb_nearest(const int8_t *tokens, int64_t n, int dim, const uint8_t *centroids, int64_t count, int32_t *value,
                    int32_t *index) {
-  for (int64_t start = 0; start < n; start += STRIP) {
+  int8_t *packed = malloc((size_t)STRIP * dim + 1);
+  for (int64_t start = 0; packed && start < n; start += STRIP) {
     int64_t some = n - start < STRIP ? n - start : STRIP;
     int32_t values[STRIP], indices[STRIP];
-    Query query;
-    if (!pack_query(&query, tokens + start * dim, some, dim)) return free_query(&query), -1;
-#ifdef X86
-    if (bb_level() == VNNI)
-      nearest_vnni(query.strips, dim, centroids, count, values, indices);
-    else
-#endif
-      nearest_by(dots(), query.strips, dim, centroids, count, values, indices);
-    free_query(&query);
+    Strip strip;
+    pack_strip(&strip, packed, tokens + start * dim, some, dim);
+    nearest(&strip, dim, centroids, count, values, indices);
     memcpy(value + start, values, (size_t)some * 4);
     memcpy(index + start, indices, (size_t)some * 4);
   }
-  return 0;
+  free(packed);
+  return packed ? 0 : -1;
 }
 
-/* ---- one token with one block: for the assignment of tokens to centroids ------------------------------------------ */
+/* ---- one token with one block ------------------------------------------ */
 
 typedef void (*dot_fn)(const int8_t *token, int32_t start, int dim, const uint8_t *block, int32_t out[LANES]);
 
@@ -469,41 +488,7 @@ static dot_fn dot(void) {
   return dot_portable;
 }
 
-/* The best centroid of every token, sought in the neighbourhoods of its `probes` best regions. Region r owns centroids
-   bounds[r] .. bounds[r + 1] - 1, whole blocks are looked at; regions without any do not count. The lowest number wins among equals. index: n. */
-API int bb_assign(const int8_t *tokens, int64_t n, int dim, const uint8_t *regions, int64_t region_count, int probes,
-                  const int64_t *bounds, const uint8_t *centroids, int64_t count, int32_t *value, int32_t *index) {
-  dot_fn compute = dot();
-  int64_t room = (region_count + LANES - 1) / LANES * LANES;
-  int32_t *near = malloc(sizeof(int32_t) * (size_t)(room ? room : 1));
-  if (!near) return -1;
-  for (int64_t i = 0; i < n; i++) {
-    const int8_t *token = tokens + i * dim;
-    int32_t start = 0, found[LANES];
-    for (int j = 0; j < dim; j++) start += token[j];
-    start *= -128;
-    for (int64_t b = 0; b * LANES < region_count; b++) compute(token, start, dim, regions + b * dim * LANES, near + b * LANES);
-    for (int64_t r = 0; r < region_count; r++)
-      if (bounds[r] == bounds[r + 1]) near[r] = INT32_MIN;
-    value[i] = INT32_MIN, index[i] = 0;
-    for (int p = 0; p < probes && p < region_count; p++) {
-      int64_t chosen = 0;
-      for (int64_t r = 1; r < region_count; r++)
-        if (near[r] > near[chosen]) chosen = r;
-      if (near[chosen] == INT32_MIN) break;
-      near[chosen] = INT32_MIN;
-      for (int64_t b = bounds[chosen] / LANES; b * LANES < bounds[chosen + 1]; b++) {
-        compute(token, start, dim, centroids + b * dim * LANES, found);
-        for (int64_t t = 0; t < LANES && b * LANES + t < count; t++) {
-          int32_t number = (int32_t)(b * LANES + t);
-          if (found[t] > value[i] || (found[t] == value[i] && number < index[i])) value[i] = found[t], index[i] = number;
-        }
-      }
-    }
-  }
-  free(near);
-  return 0;
-}
+#include "assign.h"
 
 /* One byte per centroid and query token: 255 at the token's best centroid, 0 at `span` or more below it, where span is
    the widest distance of a token's best from its mean. Rows are SLOTS wide; slots without a token are 0.
@@ -700,3 +685,4 @@ API int64_t bb_top(const int32_t *scores, int64_t count, int64_t n, int32_t *out
 #include "lookups.h"
 #include "bm25.h"
 #include "rescore.h"
+#include "quantize.h"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from bowerbird.index.kernels import blocks
 from bowerbird.index.kernels.bits import BitGroups, Words, words_of
 from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Codes, Query
 from bowerbird.index.kernels.nibbles import Near, Nibbles
@@ -21,6 +22,8 @@ EXACT = 1024
 """Dimensions whose products of bytes add up to at most 2 ** 24, so that float32 sums are exact in any order."""
 
 Ints = NDArray[np.int32]
+
+quantize = blocks.quantize
 
 
 def maxsim(
