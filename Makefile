@@ -68,6 +68,8 @@ bench: bench-engine
 
 # what was measured stays in build/bench/results: delete a file there to measure it again
 ENGINE := build/bench
+# that building one index may take; those that take longer are left out
+MINUTES ?= 30
 PEERS := $(ENGINE)/venv/bin/python
 PEERS_211 := $(ENGINE)/venv211/bin/python
 SETS := s20 text pages dense100k dense1m
@@ -94,7 +96,7 @@ $(ENGINE)/.peers211: benchmarks/engine/peers-torch211.txt
 	@touch $@
 
 $(ENGINE)/results/s20-part.json: $(ENGINE)/.data $(ENGINE)/.peers211
-	$(PEERS_211) -m benchmarks.engine --set s20 --only bowerbird fast-plaid xtr-warp
+	$(PEERS_211) -m benchmarks.engine --minutes $(MINUTES) --set s20 --only bowerbird fast-plaid xtr-warp
 
 $(ENGINE)/results/fde.json: $(ENGINE)/.data $(ENGINE)/.peers
 	$(PEERS) -m benchmarks.fde
@@ -103,8 +105,8 @@ $(patsubst %,$(ENGINE)/results/%.json,changes scaling collection): $(ENGINE)/res
 	$(BIN)/python -m benchmarks.engine.$*
 
 $(ENGINE)/results/%.json: $(ENGINE)/.data $(ENGINE)/.peers
-	$(PEERS) -m benchmarks.engine --set $*
-	$(PEERS) -m benchmarks.engine --set $* --throughput
+	$(PEERS) -m benchmarks.engine --minutes $(MINUTES) --set $*
+	$(PEERS) -m benchmarks.engine --minutes $(MINUTES) --set $* --throughput
 
 docs: $(VENV)/.tools
 	$(BIN)/python -m pytest tests/test_docs.py

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from benchmarks.engine import report, roster, sets, threads
 from benchmarks.engine.arrays import offsets_of, unit
+from benchmarks.engine.build import Failed, ensure_built
 from benchmarks.engine.measure import Measured, Row, measure
 from benchmarks.engine.synthetic import grown
 from benchmarks.engine.targets import exponent
@@ -44,6 +46,17 @@ def test_our_indexes_are_measured_and_reported(folder: Path, base: str, monkeypa
     text = report.markdown(report.Results({base: found}, [], {}, {}, {}))
     assert "**bowerbird" in text
     assert text.count("400 items") == 1
+
+
+def test_a_build_that_took_too_long_is_not_waited_for_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    once = ensure_built("text", "bowerbird 2 bit", folder / "slow", minutes=0.0001)
+    assert isinstance(once, Failed)
+    with monkeypatch.context() as without:
+        without.setattr(sys, "executable", "no python")
+        assert ensure_built("text", "bowerbird 2 bit", folder / "slow", minutes=0.0001) == once
+    more = ensure_built("text", "bowerbird 2 bit", folder / "slow", minutes=1)
+    assert isinstance(more, Failed)
+    assert more.reason.startswith("not built"), "it was tried again, and found no vectors"
 
 
 def row(peer: str, recall: float, milliseconds: float, *, build_s: float = 10, disk_mb: float = 1) -> Row:

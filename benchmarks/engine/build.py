@@ -17,6 +17,8 @@ from benchmarks.engine import roster, threads
 
 THREADS = 2
 NOTE = "built.json"
+SLOW = "slow.json"
+"""How many minutes were not enough: the next run does not wait for them again."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,18 @@ def index_folder(set_name: str, name: str, folder: Path) -> Path:
 
 def ensure_built(set_name: str, name: str, folder: Path, minutes: float) -> Built | Failed:
     """The note of an earlier build, or that of a new one, which may take so long."""
-    note = index_folder(set_name, name, folder) / NOTE
+    home = index_folder(set_name, name, folder)
+    note, slow = home / NOTE, home / SLOW
     if not note.exists():
+        if slow.exists() and json.loads(slow.read_text()) >= minutes:
+            return Failed(f"{set_name} was not built in {minutes:g} minutes")
         command = [sys.executable, "-m", "benchmarks.engine.build", set_name, name, str(folder)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=60 * minutes)
         except subprocess.TimeoutExpired:
+            shutil.rmtree(home, ignore_errors=True)
+            home.mkdir(parents=True)
+            slow.write_text(json.dumps(minutes))
             return Failed(f"{set_name} was not built in {minutes:g} minutes")
         if done.returncode:
             return Failed(f"not built: {_last_line(done.stderr) or f'ended with status {done.returncode}'}")
