@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from benchmarks.engine.arrays import best, offsets_of, unit
-from benchmarks.engine.ideas import budgets, early_exit
+from benchmarks.engine.ideas import bit_limit, budgets, early_exit
 from benchmarks.engine.ideas.candidates import DEPTHS, by_vectors, measure, pooled
 from benchmarks.engine.ideas.early_exit import Point, compare, reached
 from benchmarks.engine.sets import BenchSet
@@ -13,6 +13,7 @@ from benchmarks.engine.truth import maxsim
 
 from bowerbird.embeddings import MultiVector
 from bowerbird.index.multivector import MultiVectorIndex, calibration
+from bowerbird.index.multivector.centroids import Centroids
 
 DOCUMENTS, DIM, WORDS = 300, 16, 40
 
@@ -114,3 +115,21 @@ def test_lemur_learns_maxsim(given: BenchSet) -> None:
     similar = np.concatenate(list(lemur.similarities(tokens, documents)), axis=1)
     exact = np.maximum.reduceat(tokens @ documents.vectors.astype(np.float32).T, documents.offsets[:-1], axis=1)
     assert np.allclose(similar, exact, atol=0.02)
+
+
+def test_what_bits_can_keep(given: BenchSet) -> None:
+    """More bits keep more, and no code keeps more than one at the bound."""
+    centroids = Centroids.train(np.asarray(given.vectors), 64)
+    rows = {(row.code, row.bits): row for row in bit_limit.compare(given, centroids)}
+    bound = [rows["bound", bits] for bits in bit_limit.BITS]
+    assert [row.error for row in bound] == sorted((row.error for row in bound), reverse=True)
+    assert bound[-1].recall > bound[0].recall
+    for bits in bit_limit.OURS:
+        assert rows["ours", bits].error > rows["bound", bits].error
+
+
+def test_the_bound_spends_its_bits() -> None:
+    """Reverse water-filling: 2 bits for two directions, of which one is too weak to get any."""
+    lost = bit_limit.distortions(np.array([16.0, 0.5]), 2)
+    np.testing.assert_allclose(lost, [1, 0.5])
+    np.testing.assert_allclose(bit_limit.distortions(np.array([4.0, 4.0]), 2), [1, 1])

@@ -4,7 +4,8 @@
 
 Token-aware centroid budgets (budgets.py) and a learned reduction to one vector (lemur.py) find candidates, and are
 compared with the index's own centroids, fixed dimensional encodings and mean pooling. Early exit (early_exit.py) scores
-fewer of them. What was measured stays in build/bench/results/ideas-*.json; delete a file to measure it again.
+fewer of them. What few bits can keep at most is in bit_limit.py. What was measured stays in
+build/bench/results/ideas-*.json; delete a file to measure it again.
 Needs torch and the lists of packages that the texts were made from. One thread.
 """
 
@@ -27,7 +28,7 @@ import numpy as np  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from benchmarks.engine.build import Failed, ensure_built, index_folder  # noqa: E402
-from benchmarks.engine.ideas import budgets, early_exit, lemur  # noqa: E402
+from benchmarks.engine.ideas import bit_limit, budgets, early_exit, lemur  # noqa: E402
 from benchmarks.engine.ideas.candidates import DEPTHS, Finder, by_vectors, measure, pooled  # noqa: E402
 from benchmarks.engine.sets import FOLDER, SOURCES, load, load_queries  # noqa: E402
 from benchmarks.engine.table import table  # noqa: E402
@@ -93,6 +94,11 @@ def _timed(make: Callable[[], Any]) -> tuple[float, Any]:
     return time.process_time() - started, made
 
 
+def bits(folder: Path) -> Json:
+    given = load(SET, folder)
+    return {"rows": [asdict(row) for row in bit_limit.compare(given, _index(SET, folder)._model.centroids)]}
+
+
 def exits(folder: Path, name: str) -> Json:
     if name == SHORT:
         given = early_exit.shortened(load(SET, folder), LONGEST)
@@ -100,14 +106,18 @@ def exits(folder: Path, name: str) -> Json:
         index = MultiVectorIndex.build(np.arange(given.items), tokens, strategy="pass", threads=1)
     else:
         given = load(name, folder)
-        built = ensure_built(name, "bowerbird", folder, MINUTES)
-        if isinstance(built, Failed):
-            raise SystemExit(built.reason)
-        index = MultiVectorIndex.open(index_folder(name, "bowerbird", folder))
+        index = _index(name, folder)
     return {"rows": [asdict(row) for row in early_exit.compare(index, given)]}
 
 
-def markdown(found: Json, exited: dict[str, Json]) -> str:
+def _index(name: str, folder: Path) -> MultiVectorIndex:
+    built = ensure_built(name, "bowerbird", folder, MINUTES)
+    if isinstance(built, Failed):
+        raise SystemExit(built.reason)
+    return MultiVectorIndex.open(index_folder(name, "bowerbird", folder))
+
+
+def markdown(found: Json, exited: dict[str, Json], limits: Json) -> str:
     head = ["candidates by", "", *(f"{depth:,}" for depth in DEPTHS), "ms", "build s"]
     rows = [_candidate(one) for one in found["rows"]]
     text = (
@@ -116,7 +126,7 @@ def markdown(found: Json, exited: dict[str, Json]) -> str:
         "which is a full pass over centroids' codes or int8 vectors, on one thread; processor seconds to learn and "
         f"encode. The vocabulary entries of tokens agree with the set for {found['agree']:.2%} of the documents.\n\n"
     )
-    return text + table(head, rows) + "\n" + _exits(exited)
+    return "\n".join((text + table(head, rows), _exits(exited), _limits(limits)))
 
 
 def _candidate(one: Json) -> list[str]:
@@ -139,6 +149,16 @@ def _exits(exited: dict[str, Json]) -> str:
         "candidates at that recall; then with the setting that questions made of documents call for at that recall, "
         "on real queries. × is the time beside a fixed number. Cells are empty where no setting reaches the recall, or "
         f"all exceed it.\n\n{table(head, rows)}"
+    )
+
+
+def _limits(found: Json) -> str:
+    rows = [[one["code"], f"{one['bits']:g}", f"{one['error']:.3f}", f"{one['recall']:.3f}"] for one in found["rows"]]
+    return (
+        "What bits can keep: the hundred best of a query ordered by tokens as a code gives them back, a code at the "
+        "rate–distortion bound of Gaussian residuals, which none surpasses for such, and ours; bits per dimension of "
+        "the residual alone, share of its energy that is lost, recall of the ten best by exact MaxSim.\n\n"
+        + table(["code", "bits", "lost", "recall"], rows)
     )
 
 
@@ -175,7 +195,9 @@ def main() -> None:
         exited[name] = _kept(results / f"ideas-exit-{_slug(name)}.json", lambda name=name: exits(wanted.folder, name))
     console.print("candidates")
     found = _kept(results / "ideas-candidates.json", lambda: candidates(wanted.folder, wanted.seconds, console.print))
-    text = markdown(found, exited)
+    console.print("what few bits can keep")
+    limits = _kept(results / "ideas-bits.json", lambda: bits(wanted.folder))
+    text = markdown(found, exited, limits)
     print(text)
     if wanted.write:
         write_section(wanted.write, "ideas", text)
