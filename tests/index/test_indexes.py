@@ -291,6 +291,61 @@ def test_merges_leave_few_segments_and_pause_no_search(kind: Kind, tmp_path: Pat
     assert index.stats().detail["segments"] <= 3
 
 
+def test_changes_during_a_merge_are_kept(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of the segments that are being merged are replaced and removed, by this handle and by another."""
+    index, model = filled(kind, tmp_path)
+    other, queries = kind.index.open(tmp_path), kind.draw(ASKED, 3)
+    join, begun, go_on = index._segments._join, threading.Event(), threading.Event()
+
+    def slow(parts: Any) -> Any:
+        made = join(parts)
+        begun.set()
+        assert go_on.wait(60)
+        return made
+
+    monkeypatch.setattr(index._segments, "_join", slow)
+    add = [(key, 200 + key) for key in (8, 33, 60, 61)]
+    for key, row in add:
+        index.add(np.array([key]), kind.rows(model.vectors, np.array([row])))
+    assert begun.wait(60)
+    model.row_of |= dict(add)
+    model.check(index, queries, 20)
+    index.add(np.array([1, 8]), kind.rows(model.vectors, np.array([301, 308])))
+    assert index.remove(np.array([2, 33])) == 2
+    assert other.remove(np.array([4, 61])) == 2
+    model.row_of |= {1: 301, 8: 308}
+    model.row_of = {key: row for key, row in model.row_of.items() if key not in (2, 4, 33, 61)}
+    go_on.set()
+    index.wait()
+    model.check(index, queries, 60)
+    model.check(kind.index.open(tmp_path), queries, 60)
+    assert index.stats().detail["segments"] < 7
+
+
+def test_files_that_a_merge_replaced_are_not_damaged(tmp_path: Path) -> None:
+    kind = KINDS["dense"]
+    index, _ = filled(kind, tmp_path)
+    other = kind.index.open(tmp_path)
+    index.add(np.array([70]), kind.draw(1, 5))
+    index.wait()
+    assert index.merge() or len(index._segments.held) < 4
+    assert other.verify() == []
+
+
+def test_a_build_does_without_files_that_a_merge_took_for_leftovers(tmp_path: Path) -> None:
+    kind = KINDS["dense"]
+    index = kind.index.build(np.arange(20), kind.draw(20, 0), folder=tmp_path)
+    segments = index._segments
+
+    def measured(segment: Any) -> Any:
+        for path in tmp_path.glob("*.pack"):
+            path.unlink()
+        return segments.head
+
+    segments.create([segments.held[0].segment.arrays], 1, measured)
+    assert kind.index.open(tmp_path, version=1, count=20).verify() == []
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32 - 1), st.integers(0, 20), st.floats(0, 0.3))
 def test_filters_leave_k_hits_where_there_are_k(kind: Kind, seed: int, k: int, share: float) -> None:
@@ -331,6 +386,8 @@ def test_bad_input_is_refused(kind: Kind) -> None:
     for options in ({"k": -1}, {"k": 3, "recall": 0.0}, {"k": 3, "recall": 1.5}):
         with pytest.raises(ValueError, match="got"):
             index.search(vectors, **options)
+    with pytest.raises(ValueError, match="allowed is a mask over keys"):
+        index.search(vectors, 3, allowed=np.array([0, 2]))
     assert index.search(vectors, 0).keys.shape == (3, 0)
     assert (index.search(vectors, 9).keys >= 0).sum() == 9
     assert len(index) == 3

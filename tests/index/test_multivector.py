@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from itertools import pairwise
 from pathlib import Path
@@ -11,9 +12,11 @@ import pytest
 
 from bowerbird.embeddings import MultiVector
 from bowerbird.errors import CollectionError
+from bowerbird.index.manifest import Head
 from bowerbird.index.multivector import MultiVectorIndex
 from bowerbird.index.multivector.codec import Bits, balanced
 from bowerbird.index.multivector.search import Effort
+from bowerbird.index.multivector.segment import Segment
 
 DIM = 64
 
@@ -111,6 +114,30 @@ def test_an_index_that_grew_is_measured_again(steps: list[int], tmp_path: Path) 
     assert len(other) == len(MultiVectorIndex.open(tmp_path)) == 1497
 
 
+def test_a_merge_keeps_what_was_measured_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = MultiVectorIndex.build(np.arange(20), first(20), folder=tmp_path)
+    measured, begun, go_on = index._segments._measured, threading.Event(), threading.Event()
+
+    def slow(head: Head, segment: Segment) -> Head:
+        made = measured(head, segment)
+        if threading.current_thread().name == "bowerbird-merge":
+            begun.set()
+            assert go_on.wait(60)
+        return made
+
+    monkeypatch.setattr(index._segments, "_measured", slow)
+    for start in (20, 25, 30):
+        index.add(np.arange(start, start + 5), MultiVector.of([TOKENS[row] for row in range(start, start + 5)]))
+    assert begun.wait(60)
+    index.add(np.arange(100, 1500), MultiVector.of([TOKENS[row] for row in range(100, 1500)]))
+    known = index._calibration
+    assert known.documents == 1400
+    go_on.set()
+    index.wait()
+    assert index._calibration == MultiVectorIndex.open(tmp_path)._calibration == known
+    assert index.stats().detail["segments"] == 2
+
+
 @pytest.mark.parametrize("value", [65_520.0, -1e6, np.inf, np.nan])
 def test_values_that_float16_cannot_hold_are_refused(value: float) -> None:
     index = MultiVectorIndex.build(np.arange(300), first(300), exact=True)
@@ -135,6 +162,11 @@ def test_more_recall_costs_more() -> None:
         index.effort(1.5)
 
 
+def bought_ms(index: MultiVectorIndex) -> float:
+    """Enough for 200 candidates twice."""
+    return 2 * index._calibration.milliseconds(200, len(index))
+
+
 def test_a_time_buys_candidates() -> None:
     index = MultiVectorIndex.build(np.arange(1500), TOKENS)
     bought = [index.effort(latency_ms=budget).candidates for budget in (0.001, 1.0, 10_000.0)]
@@ -142,6 +174,9 @@ def test_a_time_buys_candidates() -> None:
     assert bought[0] < bought[-1] == 1500
     found = index.search(QUERIES, 10, latency_ms=10_000.0)
     assert found.keys[0, 0] == exact(TOKENS, np.asarray(QUERIES[0])).argmax()
+    assert index.effort(latency_ms=math.inf).candidates == 1500
+    long, short = (index.effort(latency_ms=bought_ms(index), tokens=count).candidates for count in (40, 20))
+    assert 40 < long < short < 1500
     with pytest.raises(ValueError, match="latency_ms"):
         index.effort(latency_ms=0)
 
@@ -194,9 +229,12 @@ def test_lists_reach_what_a_pass_reaches(monkeypatch: pytest.MonkeyPatch) -> Non
         )
     ]
     assert np.mean(agree) > 0.9
-    allowed = np.arange(1500) % 3 == 0
-    found = listed.search_with(effort, QUERIES, 10, allowed=allowed)
-    assert allowed[found.keys].all()
+    for share in (0.3, 0.04):
+        allowed = np.random.default_rng(5).random(1500) < share
+        found = listed.search(QUERIES, 10, allowed=allowed, recall=0.95)
+        assert allowed[found.keys].all()
+        best = [np.argsort(-np.where(allowed, exact(TOKENS, np.asarray(query)), -9))[:10] for query in QUERIES]
+        assert np.mean([np.isin(one, row).mean() for one, row in zip(best, found.keys, strict=True)]) > 0.9
 
 
 def test_lists_that_leave_too_much_out_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,6 +323,13 @@ def test_bad_input_is_refused() -> None:
             MultiVectorIndex.build(keys, tokens)
     with pytest.raises(ValueError, match="no tokens"):
         MultiVectorIndex.build(np.arange(2), MultiVector(tokens.vectors, np.array([0, 0, len(tokens.vectors)])))
+    for form, message in (
+        ({"bits": 1}, "8, 4 or 2, got 1"),
+        ({"centroids": 65_537}, "1 to 65,536"),
+        ({"strategy": "fast"}, "no strategy named 'fast'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            MultiVectorIndex.build(np.arange(3), tokens, **form)
     with pytest.raises(ValueError, match="multiples of 4"):
         MultiVectorIndex.build(np.arange(1), MultiVector(np.ones((2, 6), np.float32), np.array([0, 2])))
 

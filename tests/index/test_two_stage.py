@@ -110,6 +110,14 @@ def test_merged_segments_find_the_same() -> None:
     assert recall(index, MultiVector.concat([documents(300), more]), allowed, candidates=400) > 0.9
 
 
+def test_an_index_that_grew_looks_at_more_candidates() -> None:
+    index = TwoStageIndex.build(np.arange(100), MultiVector.of([TOKENS[row] for row in range(100)]), encoding=SMALL)
+    before = index.candidates(0.95)
+    index.add(np.arange(100, COUNT), MultiVector.of([TOKENS[row] for row in range(100, COUNT)]))
+    assert index.candidates(0.95) > 4 * before / 2
+    assert recall(index, recall=0.95) > 0.89
+
+
 def test_bad_input_is_refused() -> None:
     tokens = documents(3)
     with pytest.raises(ValueError, match="no tokens; leave it out"):

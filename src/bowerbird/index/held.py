@@ -67,9 +67,16 @@ class Held(Generic[S]):
             self.pack.verify()
 
     def usable(self, allowed: Mask | None) -> Mask | None:
-        """The rows that a search may find, None for all. allowed: a mask over keys."""
+        """The rows that a search may find, None for all. allowed: a mask over keys.
+
+        Raises ValueError if it is something else, such as a list of keys.
+        """
         if allowed is None:
             return self.alive
+        if allowed.dtype != bool or allowed.ndim != 1:
+            raise ValueError(
+                f"allowed is a mask over keys, true where one may be found; got {allowed.dtype}, shape {allowed.shape}"
+            )
         inside = self.segment.keys < len(allowed)
         mask = np.zeros(len(inside), bool)
         mask[inside] = allowed[self.segment.keys[inside]]

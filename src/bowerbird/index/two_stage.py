@@ -64,7 +64,7 @@ class TwoStageIndex(SegmentedIndex[TwoStageSegment]):
         head = manifest.head
         self._encoding = Encoding(FDEConfig(**head["encoding"]), np.array(head["middle"], np.float32))
         self._coding, self._seed = coding_of_json(head["coding"]), int(head["seed"])
-        self._ranks = np.array(head["ranks"], np.int64)
+        self._ranks, self._measured_on = np.array(head["ranks"], np.int64), int(head["documents"])
         self._segments = Segments(manifest, folder, TwoStageSegment, self._joined)
 
     @classmethod
@@ -99,6 +99,7 @@ class TwoStageIndex(SegmentedIndex[TwoStageSegment]):
             "middle": middle.tolist(),
             "coding": coding_to_json(coding),
             "seed": seed,
+            "documents": len(keys),
             "ranks": _ranks(TwoStageSegment(arrays), Encoding(config, middle), seed),
         }
         index = cls(Manifest(KIND, head), None if folder is None else Path(folder))
@@ -159,10 +160,14 @@ class TwoStageIndex(SegmentedIndex[TwoStageSegment]):
         return found
 
     def candidates(self, recall: float) -> int:
-        """How many documents a recall takes, as measured. Raises ValueError unless 0 < recall ≤ 1."""
+        """How many documents a recall takes, as measured, or more as the index has grown since.
+
+        Raises ValueError unless 0 < recall ≤ 1.
+        """
         check_request(0, recall)
         at = min(int(np.ceil(recall * len(self._ranks))), len(self._ranks)) - 1
-        return max(LEAST, int(self._ranks[at]) + 1)
+        grown = max(1.0, len(self) / self._measured_on)
+        return max(LEAST, int(np.ceil((int(self._ranks[at]) + 1) * grown)))
 
     def stats(self) -> IndexStats:
         held = self._segments.held

@@ -100,7 +100,7 @@ class Calibration(Ranks):
         if not latency_ms > 0:
             raise ValueError(f"latency_ms must be above 0, got {latency_ms}")
         left = latency_ms - self.fixed_ms * self._grown(documents)
-        return min(max(LEAST, int(left / max(self.candidate_ms, 1e-6))), max(documents, LEAST))
+        return max(LEAST, int(min(left / max(self.candidate_ms, 1e-6), documents)))
 
     def milliseconds(self, candidates: int, documents: int) -> float:
         """What a search with so many candidates is expected to take."""
@@ -144,7 +144,8 @@ def _place(ranks: Sequence[int], recall: float) -> int:
 def _times(segment: Segment, model: Model, questions: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
     """Milliseconds of a search but for its candidates, and of a candidate."""
     probes = PROBES if segment.listed else 0
-    few, many = min(LEAST, len(segment)), min(TIMED, len(segment))
+    many = max(min(TIMED, len(segment) - 1), 1)  # a search that scores all documents does not look for candidates
+    few = min(LEAST, many)
     fast, slow = (_median_ms(segment, model, questions, Effort(count, probes)) for count in (few, many))
     each = max(slow - fast, 0.0) / max(many - few, 1)
     return max(fast - few * each, 0.0), each

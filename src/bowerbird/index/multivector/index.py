@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ from bowerbird.index import kernels
 from bowerbird.index.base import Found, IndexStats, Keys, Mask, check_documents, check_request, check_token_queries
 from bowerbird.index.held import Arrays
 from bowerbird.index.manifest import Head, Manifest
-from bowerbird.index.multivector.calibration import Calibration, calibrate
-from bowerbird.index.multivector.centroids import Centroids, how_many
+from bowerbird.index.multivector.calibration import TOKENS, Calibration, calibrate
+from bowerbird.index.multivector.centroids import MOST, Centroids, how_many
 from bowerbird.index.multivector.codec import Bits, Codebooks
 from bowerbird.index.multivector.search import Effort, search
 from bowerbird.index.multivector.segment import EXACT, Model, Segment, Strategy, merged_arrays, segment_arrays
@@ -69,15 +69,17 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
         few documents; for recalls of 0.99 and more, and for few bits. strategy: how candidates are found; `stats` says
         what auto picked. centroids: how many; by default by the number of tokens. The same input and seed give the
         same index.
-        Raises ValueError for keys that repeat, documents without tokens, or a dim that does not fit.
+        Raises ValueError for keys that repeat, documents without tokens, a dim that does not fit, and forms that are
+        not there.
         """
+        _check_form(bits, strategy, centroids)
         _check(keys, tokens, bits)
         if not len(keys):
             raise ValueError("an index is built from at least one document")
         model = replace(_learned(tokens, bits, strategy, centroids, seed, threads), exact=exact)
         index = cls(Manifest(KIND), None if folder is None else Path(folder), model)
         parts = (segment_arrays(*part, model, threads) for part in _portions(keys, tokens))
-        index._segments.create(parts, version, lambda first: _head(model, calibrate([first], model, seed)))
+        index._segments.create(parts, version, lambda first: _head(model, seed, calibrate([first], model, seed)))
         return index
 
     @classmethod
@@ -114,18 +116,21 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
         latency_ms: processor time a query may take, instead of a recall.
         """
         check_request(k, recall)
-        effort = self.effort(recall, latency_ms=latency_ms)
-        return self.search_with(effort, queries, k, allowed=allowed, threads=threads)
+        if latency_ms is None:
+            return self.search_with(self.effort(recall), queries, k, allowed=allowed, threads=threads)
+        efforts = [self.effort(latency_ms=latency_ms, tokens=max(int(count), 1)) for count in queries.lengths]
+        return self._search(efforts, queries, k, allowed, threads)
 
-    def effort(self, recall: float = RECALL, *, latency_ms: float | None = None) -> Effort:
+    def effort(self, recall: float = RECALL, *, latency_ms: float | None = None, tokens: int = TOKENS) -> Effort:
         """What a recall takes on this collection, or what a time allows, as measured when the index was built or grew.
 
+        tokens: of the query that is given a time; twice as many take twice as long.
         Where the lists leave out more than the recall allows, it is a pass over all documents.
         Raises ValueError unless 0 < recall ≤ 1 and latency_ms > 0.
         """
         known, lists = self._calibration, self.strategy == "lists"
         if latency_ms is not None:
-            candidates = known.affordable(latency_ms, len(self))
+            candidates = known.affordable(latency_ms * TOKENS / tokens, len(self))
         else:
             listed = known.listed_candidates(recall, len(self)) if lists else None
             lists = listed is not None
@@ -153,6 +158,12 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
         threads: int = 1,
     ) -> Found:
         """As `search`, with an effort of the caller's choice."""
+        return self._search([effort] * len(queries), queries, k, allowed, threads)
+
+    def _search(
+        self, efforts: Sequence[Effort], queries: MultiVector, k: int, allowed: Mask | None, threads: int
+    ) -> Found:
+        """efforts: one for every query."""
         check_token_queries(queries, self._model.dim)
         held = self._segments.ready()
         segments, usable = [one.segment for one in held], [one.usable(allowed) for one in held]
@@ -161,7 +172,7 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
         def one(number: int) -> None:
             tokens = queries[number]
             if len(tokens) and segments and k:
-                found, reached = search(segments, usable, self._model, tokens, k, effort)
+                found, reached = search(segments, usable, self._model, tokens, k, efforts[number])
                 whole.keys[number, : len(found)], whole.scores[number, : len(found)] = found, reached
 
         if threads == 1 or len(queries) == 1:
@@ -236,12 +247,12 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
         known = Calibration(**head[MEASURED])
         if len(segment) < GROWN * known.documents and (known.list_ranks or not segment.listed):
             return head
-        return {**head, MEASURED: calibrate([segment], self._model, 0).to_json()}
+        return {**head, MEASURED: calibrate([segment], self._model, int(head["seed"])).to_json()}
 
 
-def _head(model: Model, calibration: Calibration) -> dict[str, Any]:
+def _head(model: Model, seed: int, measured: Calibration) -> dict[str, Any]:
     """What the manifest keeps, besides the file of what all segments share."""
-    return {"strategy": model.strategy, "exact": model.exact, MEASURED: calibration.to_json()}
+    return {"strategy": model.strategy, "exact": model.exact, "seed": seed, MEASURED: measured.to_json()}
 
 
 def _learned(tokens: MultiVector, bits: Bits, strategy: Strategy, centroids: int, seed: int, threads: int) -> Model:
@@ -254,6 +265,15 @@ def _learned(tokens: MultiVector, bits: Bits, strategy: Strategy, centroids: int
     sample = np.asarray(tokens.vectors[chosen], np.float32)
     codebooks = Codebooks.fit(sample, points.nearest(sample, threads), points.points, bits)
     return Model(points, codebooks, codebooks.table, strategy)
+
+
+def _check_form(bits: int, strategy: str, centroids: int) -> None:
+    if bits not in get_args(Bits):
+        raise ValueError(f"bits per dimension are 8, 4 or 2, got {bits}")
+    if strategy not in get_args(Strategy):
+        raise ValueError(f"no strategy named {strategy!r}; there are: {', '.join(get_args(Strategy))}")
+    if not 0 <= centroids <= MOST:
+        raise ValueError(f"centroids must be 1 to {MOST:,}, or 0 for as many as fit, got {centroids}")
 
 
 def _check(keys: Keys, tokens: MultiVector, bits: int) -> None:
