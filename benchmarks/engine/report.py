@@ -66,7 +66,7 @@ def markdown(results: Results) -> str:
     parts = [
         f"{machine()}. Times are processor milliseconds of one query on one thread, medians; × is the time beside the "
         "fastest peer of at least that recall@10, measured in the same process, query by query in turn. Recall is that "
-        "of an exact pass in float32. Builds take two threads; their seconds are those of the processor. A load "
+        "of an exact pass in float32; recall@100 is that of the setting at the first level. Builds take two threads; their seconds are those of the processor. A load "
         "above 2 means that other programs ran beside: wall times (p95, longest) then say little, ratios still hold. "
         "Two-stage methods and those that refine read the vectors as they were given besides what they keep.",
     ]
@@ -82,7 +82,7 @@ def _set(name: str, results: Results) -> str:
         f", {measured.vectors:,} vectors" if measured.vectors != measured.items else ""
     )
     head = ["index", *(cell for level in LEVELS for cell in (f"recall ≥ {level}", "ms", "×"))]
-    head += ["p95 ms", "queries/s, 2 threads", "build s", "bytes/dimension", "memory MB"]
+    head += ["recall@100", "p95 ms", "queries/s, 2 threads", "build s", "bytes/dimension", "memory MB"]
     rates = results.sets.get(f"{name}-throughput")
     rows = _lines(measured, rates)
     other = results.sets.get(name + SAME_PROCESS)
@@ -128,7 +128,12 @@ def _line(peer: str, found: dict[float, list[Row]], measured: Measured, rates: M
         None,
     )
     size = shown.disk_mb * 1e6 / (measured.vectors * measured.dim)
-    cells += [f"{shown.wall_p95_ms:.2f}", "" if rate is None else f"{rate:,.0f}", f"{shown.build_cpu_s:,.0f}"]
+    cells += [
+        f"{shown.recall_at_100:.3f}",
+        f"{shown.wall_p95_ms:.2f}",
+        "" if rate is None else f"{rate:,.0f}",
+        f"{shown.build_cpu_s:,.0f}",
+    ]
     cells += [f"{size:.2f}" if size else "", f"{max(shown.memory_mb, 0):,.0f}"]
     return [f"**{peer}**" if shown.ours else peer, *cells]
 
@@ -187,10 +192,15 @@ def _collection(measured: dict[str, Any]) -> str:
 
 
 def _absent(results: Results) -> str:
+    reasons: dict[str, dict[str, None]] = {}
+    for name, measured in results.sets.items():
+        other = results.sets.get(name + SAME_PROCESS)
+        there = {row.peer for one in (measured, other) if one is not None for row in one.rows}
+        for one in measured.absent:
+            if one.name not in there:
+                reasons.setdefault(one.name, {})[one.reason] = None
+    rows = {name: "; ".join(found) for name, found in reasons.items()}
     seen = {row.peer for measured in results.sets.values() for row in measured.rows}
-    rows: dict[str, str] = {}
-    for measured in results.sets.values():
-        rows |= {one.name: one.reason for one in measured.absent if one.name not in seen}
     left = [entry.name for entry in ENTRIES if entry.name not in seen and entry.name not in rows]
     rows |= dict.fromkeys(left, "not built in this run")
     rows |= {one.name: one.reason for one in NOT_BUILT}

@@ -95,7 +95,8 @@ def _build(name: str, measured: Measured) -> Iterator[Target]:
     if fastest is not None:
         theirs = f"{fastest.peer} {fastest.build_cpu_s:.0f} s (recall {fastest.recall_at_10:.3f})"
         text, met = f"{mine[0].build_cpu_s:.0f} s; {theirs}", mine[0].build_cpu_s <= fastest.build_cpu_s
-        yield Target(f"{name}: a build takes no longer than that of a peer of like recall", text, met)
+        wanted = f"{name}: a build takes no longer than that of a peer of like recall, of those that take over a second"
+        yield Target(wanted, text, met)
 
 
 def _sizes(name: str, measured: Measured) -> Iterator[Target]:
@@ -133,10 +134,13 @@ def _opening(scaling: Json) -> Iterator[Target]:
 
 def _changes(changes: Sequence[Json]) -> Iterator[Target]:
     for one in changes:
-        alone = next(phase for phase in one["phases"] if phase["name"] == "searches alone")
-        for phase in one["phases"]:
-            if phase["per_s"]:
-                wanted = f"{one['kind']}, {phase['name']}: {CHANGES_PER_S:,}/s and no search above {PAUSE_MS} ms"
-                text = f"{phase['per_s']:,.0f}/s, longest search {phase['longest_ms']:.0f} ms"
-                text += f" ({alone['longest_ms']:.0f} ms alone)"
-                yield Target(wanted, text, phase["per_s"] >= CHANGES_PER_S and phase["longest_ms"] <= PAUSE_MS)
+        alone, adding, merging, removing = one["phases"]
+        for phase in (adding, removing):
+            most, merged = phase["longest_ms"], ""
+            if phase is adding:
+                most = max(most, merging["longest_ms"])
+                merged = f", {merging['longest_ms']:.0f} ms while what was added is merged"
+            wanted = f"{one['kind']}, {phase['name']}: {CHANGES_PER_S:,}/s and no search above {PAUSE_MS} ms"
+            text = f"{phase['per_s']:,.0f}/s, longest search {phase['longest_ms']:.0f} ms{merged}"
+            text += f" ({alone['longest_ms']:.0f} ms alone)"
+            yield Target(wanted, text, phase["per_s"] >= CHANGES_PER_S and most <= PAUSE_MS)
