@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.engine import report, roster, sets, threads
+from benchmarks.engine import report, roster, sets, targets, threads
 from benchmarks.engine.arrays import offsets_of, unit
 from benchmarks.engine.build import Failed, ensure_built
 from benchmarks.engine.measure import Measured, Row, measure
@@ -92,6 +92,17 @@ def test_targets_are_met_or_not() -> None:
     assert "**not met**" not in at_95
     size = next(line for line in lines if "bytes per dimension at" in line)
     assert "1.00, recall 0.995 | met" in size
+
+
+def test_a_pause_while_a_merge_runs_counts_for_what_was_added() -> None:
+    longest = {"searches alone": 3.0, "adding": 20.0, "merging after that": 60.0, "removing": 10.0}
+    rates = {"adding": 6000.0, "removing": 4000.0}
+    phases = [{"name": name, "longest_ms": pause, "per_s": rates.get(name, 0.0)} for name, pause in longest.items()]
+    adding, removing = targets.markdown({}, [{"kind": "dense", "phases": phases}], {}, {}).splitlines()[2:]
+    assert "6,000/s, longest search 20 ms, 60 ms while what was added is merged (3 ms alone) | **not met**" in adding
+    assert "4,000/s, longest search 10 ms (3 ms alone) | **not met**" in removing
+    phases[2]["longest_ms"] = 40.0
+    assert "**not met**" not in targets.markdown({}, [{"kind": "dense", "phases": phases}], {}, {}).splitlines()[2]
 
 
 def test_copies_are_moved_and_real_documents_are_not(folder: Path) -> None:

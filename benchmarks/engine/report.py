@@ -66,9 +66,10 @@ def markdown(results: Results) -> str:
     parts = [
         f"{machine()}. Times are processor milliseconds of one query on one thread, medians; × is the time beside the "
         "fastest peer of at least that recall@10, measured in the same process, query by query in turn. Recall is that "
-        "of an exact pass in float32; recall@100 is that of the setting at the first level. Builds take two threads; their seconds are those of the processor. A load "
-        "above 2 means that other programs ran beside: wall times (p95, longest) then say little, ratios still hold. "
-        "Two-stage methods and those that refine read the vectors as they were given besides what they keep.",
+        "of an exact pass in float32; recall@100 is that of the setting at the first level. Builds take two threads; "
+        "their seconds are those of the processor. A load above 2 means that other programs ran beside: wall times "
+        "(p95, longest) then say little, ratios still hold. Two-stage methods and those that refine read the vectors "
+        "as they were given besides what they keep.",
     ]
     parts += [_set(name, results) for name in results.sets if "-" not in name]
     parts += [_changes(results.changes), _scaling(results.scaling), _collection(results.collection), _absent(results)]
