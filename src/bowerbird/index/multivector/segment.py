@@ -155,8 +155,9 @@ def list_arrays(pairs: NDArray[np.int64], centroids: int) -> Arrays:
 
 def document_codes(codes: NDArray[np.uint16], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     """document << 16 | centroid, every pair once, ascending."""
-    documents = np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets))
-    return np.unique(documents << 16 | codes)
+    pairs = np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets)) << 16 | codes
+    pairs.sort()  # np.unique would keep other threads from running
+    return pairs[np.diff(pairs, prepend=-1) > 0]
 
 
 def merged_arrays(parts: Sequence[tuple[Segment, NDArray[np.bool_]]], model: Model) -> Arrays:
