@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from benchmarks.engine import report, roster, sets, targets, threads
 from benchmarks.engine.arrays import offsets_of, unit
-from benchmarks.engine.build import Failed, ensure_built
+from benchmarks.engine.build import Failed, ensure_built, index_folder
 from benchmarks.engine.measure import Measured, Row, measure
 from benchmarks.engine.synthetic import grown
 from benchmarks.engine.targets import exponent
@@ -54,9 +55,20 @@ def test_a_build_that_took_too_long_is_not_waited_for_again(folder: Path, monkey
     with monkeypatch.context() as without:
         without.setattr(sys, "executable", "no python")
         assert ensure_built("text", "bowerbird 2 bit", folder / "slow", minutes=0.0001) == once
+        less = ensure_built("text", "bowerbird 2 bit", folder / "slow", minutes=0.00005)
+        assert less == once, "the minutes that were tried are named, not those that were asked for"
     more = ensure_built("text", "bowerbird 2 bit", folder / "slow", minutes=1)
     assert isinstance(more, Failed)
     assert more.reason.startswith("not built"), "it was tried again, and found no vectors"
+
+
+def test_what_cannot_be_deleted_does_not_hide_that_a_build_took_too_long(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index_folder("text", "bowerbird 2 bit", folder / "kept").mkdir(parents=True)
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    found = ensure_built("text", "bowerbird 2 bit", folder / "kept", minutes=0.0001)
+    assert found == Failed("text was not built in 0.0001 minutes")
 
 
 def row(peer: str, recall: float, milliseconds: float, *, build_s: float = 10, disk_mb: float = 1) -> Row:

@@ -118,14 +118,28 @@ def test_lemur_learns_maxsim(given: BenchSet) -> None:
 
 
 def test_what_bits_can_keep(given: BenchSet) -> None:
-    """More bits keep more, and no code keeps more than one at the bound."""
+    """More bits keep more, and no code keeps more than one at the bound of the very same rate, scales counted."""
     centroids = Centroids.train(np.asarray(given.vectors), 64)
     rows = {(row.code, row.bits): row for row in bit_limit.compare(given, centroids)}
-    bound = [rows["bound", bits] for bits in bit_limit.BITS]
+    assert bit_limit.rates(DIM) == (2, 3, 4, 5)
+    bound = [rows["bound", bits] for bits in bit_limit.rates(DIM)]
     assert [row.error for row in bound] == sorted((row.error for row in bound), reverse=True)
     assert bound[-1].recall > bound[0].recall
-    for bits in bit_limit.OURS:
+    for bits in (3, 5):  # 2 and 4, and 16 of a scale for 16 dimensions
         assert rows["ours", bits].error > rows["bound", bits].error
+    assert len(rows) == 6
+    assert bit_limit.rates(128) == (2, 2.125, 3, 4, 4.125)
+
+
+def test_a_direction_without_variance_costs_nothing() -> None:
+    """A code at the bound loses what the bound says, and nothing of what never varies."""
+    sample = np.random.default_rng(2).standard_normal((20_000, 3)) * [4, 1, 0] + [0, 0, 7]
+    bound = bit_limit.Bound.of(sample)
+    assert bound.variances.min() == 0
+    back = bound.give_back(sample, 1)
+    assert np.allclose(back[:, 2], 7, atol=1e-5)
+    lost = bit_limit.distortions(bound.variances, 3)
+    assert ((back - sample) ** 2).mean(axis=0).sum() == pytest.approx(lost.sum(), rel=0.03)
 
 
 def test_the_bound_spends_its_bits() -> None:

@@ -42,19 +42,24 @@ def ensure_built(set_name: str, name: str, folder: Path, minutes: float) -> Buil
     home = index_folder(set_name, name, folder)
     note, slow = home / NOTE, home / SLOW
     if not note.exists():
-        if slow.exists() and json.loads(slow.read_text()) >= minutes:
-            return Failed(f"{set_name} was not built in {minutes:g} minutes")
+        tried = json.loads(slow.read_text()) if slow.exists() else 0
+        if tried >= minutes:
+            return _too_slow(set_name, tried)
         command = [sys.executable, "-m", "benchmarks.engine.build", set_name, name, str(folder)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=60 * minutes)
         except subprocess.TimeoutExpired:
             shutil.rmtree(home, ignore_errors=True)
-            home.mkdir(parents=True)
+            home.mkdir(parents=True, exist_ok=True)
             slow.write_text(json.dumps(minutes))
-            return Failed(f"{set_name} was not built in {minutes:g} minutes")
+            return _too_slow(set_name, minutes)
         if done.returncode:
             return Failed(f"not built: {_last_line(done.stderr) or f'ended with status {done.returncode}'}")
     return Built(**json.loads(note.read_text()))
+
+
+def _too_slow(set_name: str, minutes: float) -> Failed:
+    return Failed(f"{set_name} was not built in {minutes:g} minutes")
 
 
 def _last_line(text: str) -> str:
@@ -72,7 +77,7 @@ def main(set_name: str, name: str, folder: Path) -> None:
     given = sets.load(set_name, folder)
     target = index_folder(set_name, name, folder)
     shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+    target.mkdir(parents=True, exist_ok=True)
     wall, cpu = time.perf_counter(), time.process_time()
     adapter.build(given.vectors, given.offsets, target)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

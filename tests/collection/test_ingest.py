@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from zipfile import ZipFile
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import bowerbird as bb
 from bowerbird.collection import ingest
-from bowerbird.errors import CollectionError
+from bowerbird.embeddings import Embedding
+from bowerbird.errors import CollectionError, ReadError
+from bowerbird.items import Parts, text_of
 from bowerbird.server.drawing import draw
 
 FIELDS = {"text": "e5"}
@@ -114,6 +119,38 @@ def test_two_items_of_one_id_are_refused(library: bb.Library) -> None:
     assert library.collection.snapshot().ids.tolist() == ["id-1"]
     library.add_items([item("id-1", "cats"), item("id-2", "dogs")])
     assert sorted(library.collection.snapshot().ids) == ["id-1", "id-2"]
+
+
+@pytest.mark.parametrize("kind", ["dense", "tokens"])
+def test_an_encoder_that_gives_no_numbers_costs_the_file_alone(
+    library: bb.Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """One file of three is refused, with what to know about it; the others are found."""
+    library.add_items([item("before", "wrens")])
+    encoder = type(library.collection.snapshot().encoder("text"))
+    encode = encoder.encode_items
+
+    def broken(self: object, batch: Sequence[Parts]) -> Embedding:
+        made = encode(self, batch)
+        for row, parts in enumerate(batch):
+            if "lyrebirds" in text_of(parts).casefold():
+                vectors = made.dense.vectors[row] if kind == "dense" else made.tokens[row][-1]
+                vectors[-1] = np.nan if kind == "dense" else 1e6
+        return made
+
+    monkeypatch.setattr(encoder, "encode_items", broken)
+    for name in ("bowerbirds", "lyrebirds", "magpies"):
+        (tmp_path / f"{name}.txt").write_text(f"All about {name}.")
+    report = library.add(*sorted(tmp_path.glob("*.txt")))
+    assert sorted(Path(source).name for source in report.added) == ["bowerbirds.txt", "magpies.txt"]
+    (failure,) = report.failed
+    assert failure.source.endswith("lyrebirds.txt")
+    assert re.search(
+        r"item '.+': the encoder of field 'text' gave a value that is no number, or beyond 65,504", failure.reason
+    )
+    assert library.search("magpies").hits[0].source.endswith("magpies.txt")
+    with pytest.raises(ReadError, match="lyrebirds: item 'id-1': the encoder of field 'text'"):
+        library.add_items([item("id-1", "lyrebirds")])
 
 
 def add_birds(library: bb.Library, root: Path) -> Path:

@@ -124,7 +124,7 @@ def centroids(random: np.random.Generator) -> Iterator[Case]:
     points, regions = Blocks.of(quantised(random, count, dim)), Blocks.of(quantised(random, len(bounds) - 1, dim))
     tokens = quantised(random, some(random, 0, 1, 7, 9, 40), dim)
     yield "nearest", (tokens, points, count)
-    yield "assign", (tokens, regions, bounds, points, some(random, 1, 3, len(bounds)))
+    yield "assign", (tokens, regions, bounds, points, some(random, 0, 1, 3, len(bounds)))
     yield "table", (Query.of(vectors_of(random, some(random, 0, 1, 31, SLOTS), dim)), points, count)
 
 

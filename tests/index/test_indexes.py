@@ -410,6 +410,17 @@ def broken(kind: Kind) -> Any:
     return vectors
 
 
+def beyond_float32(kind: Kind) -> Any:
+    """Three vectors, or sets of them, of which the second has a value that only float64 holds."""
+    vectors = kind.draw(3, 0)
+    wide = vectors.vectors.astype(np.float64)
+    if isinstance(vectors, Dense):
+        wide[1, 2] = 1e39
+        return Dense(wide)
+    wide[vectors.offsets[1], 2] = -1e39
+    return MultiVector(wide, vectors.offsets)
+
+
 def test_vectors_that_do_not_fit_are_refused(kind: Kind) -> None:
     index = kind.index.build(np.arange(3), kind.draw(3, 0))
     with pytest.raises(ValueError, match=r"4 dimensions|32 bits"):
@@ -428,6 +439,8 @@ def test_values_that_are_no_numbers_are_refused_or_not_found(name: str) -> None:
     index = kind.index.build(np.arange(3), kind.draw(3, 0))
     with pytest.raises(ValueError, match="query 2 of the batch has a value that is no number"):
         index.search(broken(kind), 2)
+    with pytest.raises(ValueError, match="query 1 of the batch has a value that is no number, or beyond what float32"):
+        index.search(beyond_float32(kind), 2)
     if name == "dense":  # kept, as other vectors of an addition may be fine
         index.add(np.array([7, 8, 9]), broken(kind))
         assert set(index.search(kind.draw(2, 1), 9).keys.ravel().tolist()) == {-1, 0, 1, 2, 7, 8}

@@ -138,7 +138,7 @@ def test_centroids(form: ModuleType, count: int) -> None:
         np.testing.assert_array_equal(form.table(query, blocks, count), reference.table(query, blocks, count))
 
 
-@pytest.mark.parametrize("probes", [1, 3, 9])
+@pytest.mark.parametrize("probes", [-3, 0, 1, 3, 9, 2**31 - 1])
 def test_assignment_by_regions(form: ModuleType, probes: int) -> None:
     random = np.random.default_rng(9)
     bounds = np.concatenate([[0], np.cumsum(random.integers(0, 40, 9))]).astype(np.int64)
@@ -151,14 +151,25 @@ def test_assignment_by_regions(form: ModuleType, probes: int) -> None:
         made, reference.assign(tokens, Blocks.of(regions), bounds, Blocks.of(points), probes), strict=True
     ):
         np.testing.assert_array_equal(got, expected)
-    if probes == 9:
+    if probes >= 9:
         np.testing.assert_array_equal(made[1], reference.nearest(tokens, Blocks.of(points), int(bounds[-1]))[1])
 
 
 def test_vectors_of_another_width_are_refused(form: ModuleType) -> None:
     """A kernel that reads what it was told would read past the end."""
     points, bounds = Blocks.of(np.ones((20, 6), np.int8)), np.array([0, 20])
+    wide, narrow = Query.of(np.ones((1, 2048))), Blocks.of(np.ones((20, 1024), np.int8))
+    packed = Codes(
+        *(np.zeros(20, np.uint16), np.zeros((20, 4), np.uint8), np.ones((1, 8), np.uint8)),
+        *(np.zeros((4, 256, 2), np.uint8), 4, np.ones(20, np.float16)),
+    )
     for run in (
+        lambda: form.maxsim(Query.of(np.ones((1, 12))), points, bounds),
+        lambda: form.maxsim(Query.of(np.ones((1, 12))), packed, bounds),
+        lambda: form.table(wide, narrow, 20),
+        lambda: form.table(Query.of(np.ones((1, 12))), points, 20),
+        lambda: form.hamming(np.ones((1, 8), np.uint8), BitGroups.of(np.ones((20, 16), np.uint8)), 3),
+        lambda: form.hamming(np.ones((1, 24), np.uint8), BitGroups.of(np.ones((20, 16), np.uint8)), 3),
         lambda: form.nearest(np.ones((3, 6), np.int8), points, 20),
         lambda: form.assign(np.ones((3, 6), np.int8), points, bounds, points, 1),
         lambda: form.scan(Query.of(np.ones((1, 12))), points, np.array([0]), np.array([20])),
@@ -166,6 +177,65 @@ def test_vectors_of_another_width_are_refused(form: ModuleType) -> None:
     ):
         with pytest.raises(ValueError, match=r"dimension|broadcast"):
             run()
+
+
+def test_more_tokens_than_a_table_has_slots_are_refused(form: ModuleType) -> None:
+    points = Blocks.of(np.ones((20, 8), np.int8))
+    with pytest.raises(ValueError, match="33 query tokens; a centroid table has room for 32"):
+        form.table(Query.of(np.ones((kernels.SLOTS + 1, 8))), points, 20)
+
+
+def test_dimensions_whose_sums_would_overflow_are_refused() -> None:
+    for make in (Blocks.of, Query.of):
+        make(np.zeros((1, 65_536), np.int8))
+        with pytest.raises(ValueError, match="65,540 dimensions; at most 65,536"):
+            make(np.zeros((1, 65_540), np.int8))
+
+
+@pytest.fixture(params=[level for _, _, level in FORMS if level >= 0])
+def compiled(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
+    """The C form, at every level."""
+    module = kernels.use("c")
+    module.set_level(request.param)
+    yield module
+    module.set_level(-1)
+
+
+@pytest.mark.parametrize("place", [11, 19, 63])
+def test_a_value_that_is_no_number_hides_no_peak_before_it(compiled: ModuleType, place: int) -> None:
+    vectors = sets(11, [40], 64)[0]
+    vectors[:, 3] = 2
+    values, scales = compiled.quantize(vectors)
+    vectors[:, place] = np.nan
+    found, steps = compiled.quantize(vectors)
+    np.testing.assert_array_equal(steps, scales)
+    values[:, place] = -127
+    np.testing.assert_array_equal(found, values)
+
+
+@pytest.mark.parametrize("first", [0, 16])
+def test_a_scale_that_is_no_number_hides_no_other_token(compiled: ModuleType, first: int) -> None:
+    """Of a block of tokens, the left or the right one of two that are read together."""
+    values, scales = kernels.quantize(sets(11, [80], 64)[0])
+    others = np.delete(np.arange(80), first + np.arange(16))
+    broken = np.where(np.isin(np.arange(80), others), scales, np.float16(np.nan))
+    query = Query.of(sets(12, [9], 64)[0])
+    np.testing.assert_array_equal(
+        compiled.maxsim(query, Blocks.of(values, broken), np.array([0, 80])),
+        reference.maxsim(query, Blocks.of(values[others], scales[others]), np.array([0, 64])),
+    )
+
+
+@pytest.mark.parametrize("first", [16, 32, 64])
+def test_a_scale_that_is_no_number_hides_no_token_before_it(compiled: ModuleType, first: int) -> None:
+    """The best token comes first, one of its lane follows."""
+    values = np.full((80, 8), -1, np.int8)
+    values[0] = 100
+    scales = np.ones(80, np.float16)
+    scales[first] = np.nan
+    query = Query.of(np.ones((1, 8), np.float32))
+    found = compiled.maxsim(query, Blocks.of(values, scales), np.array([0, 80]))
+    np.testing.assert_array_equal(found, reference.maxsim(query, Blocks.of(values[:16]), np.array([0, 16])))
 
 
 def test_no_best_of_scores(form: ModuleType) -> None:
@@ -436,6 +506,9 @@ def test_an_interrupted_bm25_leaves_nothing_for_the_next(monkeypatch: pytest.Mon
     with monkeypatch.context() as patch:
         for name in ("bb_bm25_take", "bb_bm25_take_all"):
             patch.setattr(compiled.library(), name, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            compiled.bm25(*asked)
+        patch.setattr(compiled, "_room", interrupted)  # before there is anything to forget
         with pytest.raises(KeyboardInterrupt):
             compiled.bm25(*asked)
     for got, wanted in zip(compiled.bm25(*asked), expected, strict=True):

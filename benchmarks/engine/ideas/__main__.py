@@ -157,7 +157,7 @@ def _limits(found: Json) -> str:
     return (
         "What bits can keep: the hundred best of a query ordered by tokens as a code gives them back, a code at the "
         "rate–distortion bound of Gaussian residuals, which none surpasses for such, and ours; bits per dimension of "
-        "the residual alone, share of its energy that is lost, recall of the ten best by exact MaxSim.\n\n"
+        "the residual with its scale, share of its energy that is lost, recall of the ten best by exact MaxSim.\n\n"
         + table(["code", "bits", "lost", "recall"], rows)
     )
 

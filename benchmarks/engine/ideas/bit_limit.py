@@ -3,8 +3,9 @@
 No code errs less, at so many bits a dimension, than the rate–distortion bound says: with Gaussian residuals that is
 reverse water-filling over their principal directions (Cover and Thomas, Elements of Information Theory, 10.3). Here
 tokens are their centroid and their residual as a code at the bound would give it back, which is that residual shrunk
-and with noise (the bound's forward channel); beside it, what our codebooks give back. Bits of the centroid's number
-and of the scale come on top of either.
+and with noise (the bound's forward channel); beside it, what our codebooks give back. Ours have a scale of 16 bits per
+token, which is counted, and a code at the bound has the very same rate. The number of the centroid comes on top of
+either.
 """
 
 from __future__ import annotations
@@ -22,8 +23,12 @@ from bowerbird.index.multivector.codec import Codebooks
 CANDIDATES, TEN = 100, 10
 SAMPLE = 65_536
 """Tokens that codes are fitted to."""
-BITS = (2.0, 2.4, 3.0, 4.0)
 OURS = (2, 4)
+"""Bits a dimension, without the scale."""
+WHOLE = (2.0, 3.0, 4.0)
+"""Bits a dimension of codes at the bound, beside those with a rate of ours."""
+SCALE = 16
+"""Bits of a token's scale."""
 SEED = 0
 
 
@@ -31,7 +36,7 @@ SEED = 0
 class Reached:
     """recall: of the ten best by exact MaxSim among the first hundred, ordered by the tokens as a code gives them back.
 
-    error: share of the residuals' energy that is lost.
+    bits: of a dimension, the token's scale shared out. error: share of the residuals' energy that is lost.
     """
 
     code: str
@@ -47,13 +52,42 @@ class Tokens:
     vectors: Floats
     offsets: NDArray[np.int64]
     middles: Floats
+    residuals: Floats
     nearest: NDArray[np.int32]
     places: NDArray[np.int64]
 
-    @property
-    def residuals(self) -> Floats:
-        residuals: Floats = self.vectors - self.middles
-        return residuals
+
+@dataclass(frozen=True)
+class Bound:
+    """Codes at the bound for Gaussian residuals. directions: in columns, each with its variance."""
+
+    middle: Floats
+    variances: NDArray[np.floating]
+    directions: Floats
+
+    @staticmethod
+    def of(sample: Floats) -> Bound:
+        """sample: n × dim residuals."""
+        variances, directions = np.linalg.eigh(np.cov(sample.T))
+        return Bound(sample.mean(axis=0), np.maximum(variances, 0), directions)
+
+    def give_back(self, residuals: Floats, bits: float) -> Floats:
+        """n × dim residuals as a code of so many bits a dimension gives them back."""
+        lost = distortions(self.variances, bits * len(self.variances))
+        kept = 1 - np.divide(lost, self.variances, out=np.ones_like(lost), where=self.variances > 0)
+        noise = np.random.default_rng(SEED).standard_normal(residuals.shape) * np.sqrt(lost * kept)
+        back = ((residuals - self.middle) @ self.directions * kept + noise) @ self.directions.T + self.middle
+        return back.astype(np.float32)
+
+
+def rates(dim: int) -> tuple[float, ...]:
+    """Bits a dimension of the codes at the bound; among them those of ours."""
+    return tuple(sorted({*WHOLE, *(rate(bits, dim) for bits in OURS)}))
+
+
+def rate(bits: int, dim: int) -> float:
+    """Bits a dimension of one of ours, with its scale."""
+    return bits + SCALE / dim
 
 
 def compare(given: BenchSet, centroids: Centroids) -> list[Reached]:
@@ -61,26 +95,13 @@ def compare(given: BenchSet, centroids: Centroids) -> list[Reached]:
     some = _candidates(given, centroids)
     chosen = np.sort(np.random.default_rng(SEED).permutation(len(given.vectors))[:SAMPLE])
     sample = np.asarray(given.vectors[chosen], np.float32)
-    near = centroids.nearest(sample)
-    rows = []
-    for bits in BITS:
-        back = at_bound(some.residuals, sample - centroids.points[near], bits)
-        rows.append(_reached("bound", bits, some, back, given))
+    near, dim = centroids.nearest(sample), sample.shape[1]
+    bound = Bound.of(sample - centroids.points[near])
+    rows = [_reached("bound", bits, some, bound.give_back(some.residuals, bits), given) for bits in rates(dim)]
     for bits in OURS:
         books = Codebooks.fit(sample, near, centroids.points, bits)
-        rows.append(_reached("ours", bits, some, _given_back(books, some) - some.middles, given))
+        rows.append(_reached("ours", rate(bits, dim), some, _given_back(books, some) - some.middles, given))
     return sorted(rows, key=lambda row: (row.bits, row.code))
-
-
-def at_bound(residuals: Floats, sample: Floats, bits: float) -> Floats:
-    """n × dim residuals as a code of so many bits a dimension gives them back that is at the bound for the sample."""
-    middle = sample.mean(axis=0)
-    variances, directions = np.linalg.eigh(np.cov(sample.T))
-    lost = distortions(variances, bits * len(variances))
-    kept = 1 - lost / variances
-    noise = np.random.default_rng(SEED).standard_normal(residuals.shape) * np.sqrt(lost * kept)
-    back: Floats = (((residuals - middle) @ directions * kept + noise) @ directions.T + middle).astype(np.float32)
-    return back
 
 
 def distortions(variances: NDArray[np.floating], bits: float) -> NDArray[np.floating]:
@@ -98,9 +119,10 @@ def _candidates(given: BenchSet, centroids: Centroids) -> Tokens:
     parts = [np.asarray(given.vectors[given.offsets[one] : given.offsets[one + 1]], np.float32) for one in documents]
     vectors = np.concatenate(parts)
     nearest = centroids.nearest(vectors)
+    middles = centroids.points[nearest]
     places = np.full(given.items, -1)
     places[documents] = np.arange(len(documents))
-    return Tokens(vectors, offsets_of([len(part) for part in parts]), centroids.points[nearest], nearest, places)
+    return Tokens(vectors, offsets_of([len(part) for part in parts]), middles, vectors - middles, nearest, places)
 
 
 def _given_back(books: Codebooks, some: Tokens) -> Floats:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.collection.fields import lexical_input
-from bowerbird.embeddings import Embedding, Sparse
-from bowerbird.errors import CollectionError
+from bowerbird.embeddings import Embedding, MultiVector, Sparse
+from bowerbird.errors import CollectionError, ReadError
 from bowerbird.index.analysis import term_counts
+from bowerbird.index.base import LARGEST, first_broken
 from bowerbird.index.kernels import LANES, Blocks, quantize
 from bowerbird.index.language import guess_language
 from bowerbird.items import Item, Parts, text_of
@@ -23,10 +24,31 @@ if TYPE_CHECKING:
     from bowerbird.encoders.base import Encoder
 
 
-def encoded_arrays(field: str, encoder: Encoder, inputs: Sequence[Parts]) -> dict[str, NDArray[Any]]:
-    """The arrays of one field, from what its encoder is given of every slot; slots with nothing stay outside."""
+def encoded_arrays(
+    field: str, encoder: Encoder, items: Sequence[Item], inputs: Sequence[Parts]
+) -> dict[str, NDArray[Any]]:
+    """The arrays of one field, from what its encoder is given of every item; items with nothing stay outside.
+
+    Raises ReadError for an item whose vectors are no numbers that can be kept.
+    """
     slots = [slot for slot, parts in enumerate(inputs) if parts]
-    return field_arrays(field, slots, encoder.encode_items([inputs[slot] for slot in slots])) if slots else {}
+    if not slots:
+        return {}
+    embedding = encoder.encode_items([inputs[slot] for slot in slots])
+    broken = _broken(embedding)
+    if broken >= 0:
+        raise ReadError(
+            f"item {items[slots[broken]].id!r}: the encoder of field {field!r} gave a value that is no number, "
+            f"or beyond {LARGEST:,.0f}; leave the file out, or use another encoder"
+        )
+    return field_arrays(field, slots, embedding)
+
+
+def _broken(embedding: Embedding) -> int:
+    """A row with a value that is no number that can be kept; -1 if there is none."""
+    dense, tokens = embedding.dense, embedding.tokens
+    singles = None if dense is None else MultiVector(dense.vectors, np.arange(len(dense) + 1))
+    return max((first_broken(vectors) for vectors in (singles, tokens) if vectors is not None), default=-1)
 
 
 def word_arrays(items: Sequence[Item]) -> tuple[dict[str, NDArray[Any]], list[str]]:

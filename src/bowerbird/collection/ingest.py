@@ -189,8 +189,8 @@ class Ingest:
     def run_items(self, items: Iterable[Item]) -> AddReport:
         """Store items that a program made; those of one source replace what was stored for it before.
 
-        Raises ReadError, and stores nothing, if an encoder cannot decode one of them; CollectionError if two items, or
-        one of them and a stored one of another source, have the same id.
+        Raises ReadError, and stores nothing, if an encoder cannot decode one of them or gives no numbers for it;
+        CollectionError if two items, or one of them and a stored one of another source, have the same id.
         """
         started = time.monotonic()
         files: dict[str, _OpenFile] = {}
@@ -292,7 +292,7 @@ class Ingest:
         arrays, languages = word_arrays(items)
         arrays |= picture_arrays([thumbnail(item) for item in items])
         for name, encoder in self._encoders.items():
-            arrays |= encoded_arrays(name, encoder, [field_input(item, encoder.inputs) for item in items])
+            arrays |= encoded_arrays(name, encoder, items, [field_input(item, encoder.inputs) for item in items])
         placed = enumerate(zip(batch, languages, strict=True))
         rows = [to_row(waiting.item, waiting.file.info, language, slot) for slot, (waiting, language) in placed]
         pack = write_pack(self._store.folder / "packs", arrays | check_arrays(rows))

@@ -125,7 +125,7 @@ class Reembedding:
             if field in self._encoders:
                 encoder = self._encoders[field]
                 inputs = [self._input(item, read, encoder) for item, read in zip(items, fresh, strict=True)]
-                arrays |= encoded_arrays(field, encoder, inputs)
+                arrays |= encoded_arrays(field, encoder, items, inputs)
             else:
                 slots, embedding = self._snapshot.stored(field, rows)
                 arrays |= field_arrays(field, slots, embedding) if slots else {}

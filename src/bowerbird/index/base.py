@@ -18,6 +18,8 @@ TOKENS = 1 << 10
 """Tokens that are checked at a time, so that they stay in the processor's cache."""
 LARGEST = 65_504.0
 """That float16 holds, in which documents are kept."""
+LARGEST_ASKED = np.finfo(np.float32).max
+"""That float32 holds, in which queries are compared."""
 
 Vectors = TypeVar("Vectors", Dense, MultiVector, Binary, contravariant=True)
 Keys = NDArray[np.int64]
@@ -156,11 +158,11 @@ def check_width(queries: Dense | MultiVector, dim: int) -> None:
 
 
 def check_queries(queries: Dense, dim: int) -> None:
-    """Raises ValueError for query vectors of another size, or with values that are no numbers."""
+    """Raises ValueError for query vectors of another size, or with values that are no numbers of float32."""
     check_width(queries, dim)
-    whole = np.isfinite(queries.vectors).all(axis=1)
+    whole = (np.abs(queries.vectors) <= LARGEST_ASKED).all(axis=1)
     if not whole.all():
-        raise ValueError(f"query {int(np.argmin(whole))} of the batch has a value that is no number")
+        raise _no_number(int(np.argmin(whole)))
 
 
 def check_documents(keys: Keys, tokens: MultiVector) -> None:
@@ -171,7 +173,7 @@ def check_documents(keys: Keys, tokens: MultiVector) -> None:
         raise ValueError("offsets of token sets begin at 0 and never fall; MultiVector.of makes them from a list")
     if len(keys) and int(tokens.lengths.min()) == 0:
         raise ValueError(f"document {keys[int(tokens.lengths.argmin())]} has no tokens; leave it out")
-    broken = _first_broken(tokens, LARGEST)
+    broken = first_broken(tokens)
     if broken >= 0 and np.isfinite(tokens[broken]).all():
         raise ValueError(f"document {keys[broken]} has a value beyond {LARGEST:,.0f}; scale its vectors to length 1")
     if broken >= 0:
@@ -179,14 +181,18 @@ def check_documents(keys: Keys, tokens: MultiVector) -> None:
 
 
 def check_token_queries(queries: MultiVector, dim: int) -> None:
-    """Raises ValueError for query tokens of another size, or with values that are no numbers."""
+    """Raises ValueError for query tokens of another size, or with values that are no numbers of float32."""
     check_width(queries, dim)
-    broken = _first_broken(queries)
+    broken = first_broken(queries, float(LARGEST_ASKED))
     if broken >= 0:
-        raise ValueError(f"query {broken} of the batch has a value that is no number")
+        raise _no_number(broken)
 
 
-def _first_broken(tokens: MultiVector, largest: float = np.inf) -> int:
+def _no_number(query: int) -> ValueError:
+    return ValueError(f"query {query} of the batch has a value that is no number, or beyond what float32 holds")
+
+
+def first_broken(tokens: MultiVector, largest: float = LARGEST) -> int:
     """The first set with a value that is no number or, either side of zero, above `largest`; -1 if there is none."""
     for start in range(0, len(tokens.vectors), TOKENS):
         part = tokens.vectors[start : start + TOKENS]
@@ -201,4 +207,4 @@ def _are_numbers(vectors: Floats, largest: float) -> bool:
     not."""
     if vectors.dtype == np.float16:
         return int((vectors.view(np.uint16) & 0x7FFF).max(initial=0)) < 0x7C00
-    return bool(np.abs(vectors).max(initial=0) <= min(largest, float(np.finfo(vectors.dtype).max)))
+    return bool(np.abs(vectors).max(initial=0) <= largest)

@@ -102,10 +102,14 @@ static void compare(const int8_t *tokens, const int32_t *starts, const int32_t *
 
 /* The best centroid of every token, sought in the neighbourhoods of its `probes` best regions. Region r owns centroids
    bounds[r] .. bounds[r + 1] - 1, whole blocks are looked at; regions without any do not count. The lowest number wins
-   among equals. value, index: n each. Returns 0, or -1 when there is no memory. */
+   among equals, INT32_MIN and 0 stand where none was sought. value, index: n each. Returns 0, or -1 when there is no
+   memory. */
 API int bb_assign(const int8_t *tokens, int64_t n, int dim, const uint8_t *regions, int64_t region_count, int probes,
                   const int64_t *bounds, const uint8_t *centroids, int64_t count, int32_t *value, int32_t *index) {
   int64_t size = n < TOGETHER ? n : TOGETHER, room = (region_count + LANES - 1) / LANES * LANES;
+  for (int64_t i = 0; i < n; i++) value[i] = INT32_MIN, index[i] = 0;
+  if (probes > region_count) probes = (int)region_count;
+  if (probes <= 0) return 0;
   int8_t *packed = malloc((size_t)STRIP * dim + 1);
   int32_t *most = malloc(sizeof(int32_t) * (size_t)room + 1);
   int32_t *values = malloc(sizeof(int32_t) * (size_t)(STRIP * room) + 1);
@@ -116,7 +120,6 @@ API int bb_assign(const int8_t *tokens, int64_t n, int dim, const uint8_t *regio
   int ready = packed && most && values && starts && best && rows && ends;
   for (int64_t r = 0; ready && r < room; r++)
     most[r] = r < region_count && bounds[r] < bounds[r + 1] ? INT32_MAX : INT32_MIN;
-  for (int64_t i = 0; i < n; i++) value[i] = INT32_MIN, index[i] = 0;
   for (int64_t start = 0; ready && start < n; start += TOGETHER) {
     const int8_t *some = tokens + start * dim;
     int64_t here = n - start < TOGETHER ? n - start : TOGETHER;

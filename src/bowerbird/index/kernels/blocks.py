@@ -13,6 +13,8 @@ LANES = 16
 """Tokens in a block."""
 SLOTS = 32
 """Query tokens in a row of the centroid table."""
+WIDEST = 65_536
+"""Dimensions whose products of bytes add up within 32 bits."""
 CACHED = 1024
 """Vectors that are quantised at a time, so that they stay in the processor's cache."""
 
@@ -31,7 +33,8 @@ class Query:
 
     @staticmethod
     def of(tokens: Floats) -> Query:
-        """m × dim vectors; every token has its own scale."""
+        """m × dim vectors; every token has its own scale. Raises ValueError for more than WIDEST dimensions."""
+        _check_widest(tokens.shape[1])
         values, scales = quantize(tokens, np.float32)
         return Query(filled_up(values), scales.astype(np.float32))
 
@@ -56,8 +59,12 @@ class Blocks:
 
     @staticmethod
     def of(values: NDArray[np.int8], scales: NDArray[np.float16] | None = None) -> Blocks:
-        """n × dim int8 values, filled up with zeros to a multiple of 4. Without scales all are 1."""
+        """n × dim int8 values, filled up with zeros to a multiple of 4. Without scales all are 1.
+
+        Raises ValueError for more than WIDEST dimensions.
+        """
         count, given = values.shape
+        _check_widest(given)
         room, dim = -(-count // LANES) * LANES, -(-given // 4) * 4
         rows = np.full((room, dim), 128, np.uint8)
         rows[:count, :given] = values.view(np.uint8) ^ 128  # x + 128
@@ -113,7 +120,10 @@ def filled_up(values: NDArray[np.int8]) -> NDArray[np.int8]:
 def quantize(
     vectors: Floats, dtype: type[np.float16] | type[np.float32] = np.float16
 ) -> tuple[NDArray[np.int8], NDArray[np.floating]]:
-    """n × dim vectors of numbers → int8 values in -127 … 127 and a scale per row, in the given precision."""
+    """n × dim vectors of numbers → int8 values in -127 … 127 and a scale per row, in the given precision.
+
+    The form that is read; kernels.quantize gives the same, faster.
+    """
     values, scales = np.empty(vectors.shape, np.int8), np.empty(len(vectors), dtype)
     for start in range(0, len(vectors), CACHED):
         rows = slice(start, start + CACHED)
@@ -125,6 +135,23 @@ def quantize(
         np.minimum(np.maximum(wide, -127, out=wide), 127, out=wide)
         values[rows] = wide
     return values, scales
+
+
+def check_width(given: int, dim: int) -> None:
+    """Raises ValueError where two differ: compiled loops read as many numbers as they are told."""
+    if given != dim:
+        raise ValueError(f"{given} dimensions where the vectors have {dim}")
+
+
+def check_slots(query: Query) -> None:
+    """Raises ValueError for more query tokens than the centroid table has slots."""
+    if len(query) > SLOTS:
+        raise ValueError(f"{len(query)} query tokens; a centroid table has room for {SLOTS}")
+
+
+def _check_widest(dim: int) -> None:
+    if dim > WIDEST:
+        raise ValueError(f"vectors of {dim:,} dimensions; at most {WIDEST:,} can be searched as bytes")
 
 
 def scales_of(peaks: NDArray[np.float32], dtype: type[np.float16] | type[np.float32]) -> NDArray[np.floating]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bowerbird.embeddings import Floats
 from bowerbird.index.kernels.bits import BitGroups, words_of
-from bowerbird.index.kernels.blocks import SLOTS, Blocks, Codes, Query, scales_of
+from bowerbird.index.kernels.blocks import SLOTS, Blocks, Codes, Query, check_slots, check_width, scales_of
 from bowerbird.index.kernels.nibbles import Near, Nibbles
 from bowerbird.index.kernels.ranges import Norms, Ranges
 
@@ -57,6 +57,7 @@ def set_level(level: int) -> int:
 def maxsim(
     query: Query, tokens: Blocks | Codes, offsets: NDArray[np.int64], rows: Ints | None = None
 ) -> NDArray[np.float32]:
+    check_width(query.values.shape[1], tokens.dim)
     count = len(offsets) - 1 if rows is None else len(rows)
     out = np.empty(count, np.float32)
     asked = (_at(query.values), _at(query.scales), _long(len(query)), tokens.dim)
@@ -86,7 +87,7 @@ def quantize(
 
 
 def nearest(tokens: NDArray[np.int8], centroids: Blocks, count: int) -> tuple[Ints, Ints]:
-    _check_width(tokens.shape[1], centroids.dim)
+    check_width(tokens.shape[1], centroids.dim)
     tokens = np.ascontiguousarray(tokens)
     value, index = np.empty(len(tokens), np.int32), np.empty(len(tokens), np.int32)
     size = (_long(len(tokens)), tokens.shape[1])
@@ -97,8 +98,8 @@ def nearest(tokens: NDArray[np.int8], centroids: Blocks, count: int) -> tuple[In
 def assign(
     tokens: NDArray[np.int8], regions: Blocks, bounds: NDArray[np.int64], centroids: Blocks, probes: int
 ) -> tuple[Ints, Ints]:
-    _check_width(tokens.shape[1], regions.dim)
-    _check_width(tokens.shape[1], centroids.dim)
+    check_width(tokens.shape[1], regions.dim)
+    check_width(tokens.shape[1], centroids.dim)
     tokens = np.ascontiguousarray(tokens)
     value, index = np.empty(len(tokens), np.int32), np.empty(len(tokens), np.int32)
     size = (_long(len(tokens)), tokens.shape[1])
@@ -109,6 +110,8 @@ def assign(
 
 
 def table(query: Query, centroids: Blocks, count: int) -> NDArray[np.uint8]:
+    check_width(query.values.shape[1], centroids.dim)
+    check_slots(query)
     filled = np.empty((count, SLOTS), np.uint8)
     scratch = _room("table", count * SLOTS, np.int32)
     asked = (_at(query.values), _at(query.scales), _long(len(query)), centroids.dim)
@@ -117,7 +120,7 @@ def table(query: Query, centroids: Blocks, count: int) -> NDArray[np.uint8]:
 
 
 def scan(query: Query, vectors: Blocks, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float32]:
-    _check_width(query.values.shape[1], vectors.dim)
+    check_width(query.values.shape[1], vectors.dim)
     total = int((ends - starts).sum())
     out = np.empty((len(query), total), np.float32)
     asked = (_at(query.values), _at(query.scales), _long(len(query)), vectors.dim)
@@ -176,6 +179,7 @@ def hamming(
 ) -> tuple[Ints, Ints]:
     distances, rows = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.int32)
     asked = words_of(queries)
+    check_width(64 * asked.shape[1], 64 * codes.words.shape[1])
     sizes = (_long(codes.count), _long(asked.shape[1]), _long(k))
     stored = (_at(codes.words), *sizes, _at(usable))
     _check(library().bb_hamming(_at(asked), _long(len(asked)), *stored, _at(distances), _at(rows)))
@@ -210,7 +214,7 @@ def best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
 
 
 def rescore(query: NDArray[np.float32], vectors: NDArray[np.float16], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    _check_width(len(query), vectors.shape[1])
+    check_width(len(query), vectors.shape[1])
     out, query = np.empty(len(rows), np.float32), np.ascontiguousarray(query)
     asked = (_at(query), _at(vectors), _long(vectors.shape[1]))
     library().bb_rescore(*asked, _at(rows), _long(len(rows)), _at(out))
@@ -224,7 +228,7 @@ def bm25(
     try:
         size = _bm25(ranges, weights, norms, k, best, positions)
     except BaseException:  # such as Ctrl-C
-        del _scratch.scores  # some are not zero
+        _scratch.__dict__.pop("scores", None)  # some are not zero
         raise
     order = np.lexsort((positions[:size], -best[:size]))
     return positions[order], best[order]
@@ -276,12 +280,6 @@ def _room(name: str, size: int, dtype: type[np.generic]) -> NDArray[Any]:
         setattr(_scratch, name, room)
     found: NDArray[Any] = room
     return found
-
-
-def _check_width(given: int, dim: int) -> None:
-    """The C form reads as many numbers as it is told."""
-    if given != dim:
-        raise ValueError(f"{given} dimensions where the vectors have {dim}")
 
 
 def _check(failed: int) -> None:

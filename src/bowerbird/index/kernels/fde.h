@@ -70,8 +70,9 @@ API int bb_cell_means(const int32_t *cells, const float *vectors, int64_t stride
                       int64_t partitions, int64_t width, const int64_t *offsets, int64_t n, int fill, float *out) {
   Cells c = {cells, vectors, stride, step, repetitions, partitions, width};
   int64_t *room = malloc(sizeof(int64_t) * 2 * (size_t)partitions);
-  for (int64_t i = 0; room && i < n; i++)
+  int ready = room != NULL;
+  for (int64_t i = 0; ready && i < n; i++)
     mean_cells(&c, offsets[i], offsets[i + 1], fill, room, room + partitions, out + i * repetitions * partitions * width);
   free(room);
-  return room ? 0 : -1;
+  return ready ? 0 : -1;
 }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bowerbird.index.kernels import reference
 from bowerbird.index.kernels.bits import BitGroups
-from bowerbird.index.kernels.blocks import LANES, Blocks, Codes, Query
+from bowerbird.index.kernels.blocks import LANES, Blocks, Codes, Query, check_width
 from bowerbird.index.kernels.nibbles import Near, Nibbles
 from bowerbird.index.kernels.ranges import Norms, Ranges
 
@@ -34,6 +34,7 @@ table, top, rescore, best = reference.table, reference.top, reference.rescore, r
 def maxsim(
     query: Query, tokens: Blocks | Codes, offsets: NDArray[np.int64], rows: Ints | None = None
 ) -> NDArray[np.float32]:
+    check_width(query.values.shape[1], tokens.dim)
     documents = np.arange(len(offsets) - 1, dtype=np.int32) if rows is None else rows
     out = np.empty(len(documents), np.float32)
     values, scales = query.values.astype(np.int32), tokens.scales.astype(np.float32)

@@ -1,7 +1,8 @@
 /* Inner loops of late-interaction search. One library, no dependencies, chosen at run time for the processor.
 
-   Every function exists in up to four forms that give the same bits: AVX-512 VNNI, AVX2, NEON and portable C, which
-   compilers vectorise. kernels/reference.py says in numpy what each one computes.
+   Every function exists in portable C, which compilers vectorise; where more is to be gained, also for AVX2 and for
+   AVX-512, and the lookups of product codes for NEON, too. All forms of a function give the same bits.
+   kernels/reference.py says in numpy what each one computes.
 
    Tokens lie in blocks of 16: block[dim / 4][16][4] bytes, so that one 64-byte load gives four dimensions of sixteen
    tokens and a dot product needs no horizontal sum. Document bytes are x + 128 (VNNI multiplies unsigned by signed);
@@ -90,7 +91,7 @@ typedef struct {
   int8_t *packed;
 } Query;
 
-/* At most STRIP of the tokens, n x dim, side by side: the first ones, or rows[0 ..]; filled up with zeros.
+/* At most STRIP of n tokens side by side, filled up with zeros: the first ones, or those at rows[0 .. n - 1].
    to: dim / 4 x STRIP x 4. */
 static void interleave(int8_t *to, const int8_t *tokens, const int32_t *rows, int64_t n, int dim) {
   if (n < STRIP) memset(to, 0, (size_t)STRIP * dim);
@@ -255,9 +256,9 @@ WITH_VNNI static void best_vnni(const Strip *strip, int dim, const uint8_t *bloc
     if (next < last) in_right = last - next >= LANES ? 0xffff : (__mmask16)(0xffff >> (LANES - (last - next)));
     __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(scales + at)));
     __m512 other = in_right ? _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(scales + next))) : scale;
-    for (int k = 0; k < STRIP; k++) {
-      top[k] = _mm512_mask_max_ps(top[k], in_left, top[k], _mm512_mul_ps(_mm512_cvtepi32_ps(a[k]), scale));
-      top[k] = _mm512_mask_max_ps(top[k], in_right, top[k], _mm512_mul_ps(_mm512_cvtepi32_ps(c[k]), other));
+    for (int k = 0; k < STRIP; k++) { /* of two, the second if one is NaN: what was best stays */
+      top[k] = _mm512_mask_max_ps(top[k], in_left, _mm512_mul_ps(_mm512_cvtepi32_ps(a[k]), scale), top[k]);
+      top[k] = _mm512_mask_max_ps(top[k], in_right, _mm512_mul_ps(_mm512_cvtepi32_ps(c[k]), other), top[k]);
     }
   }
   for (int k = 0; k < STRIP; k++) best[k] = _mm512_reduce_max_ps(top[k]);
@@ -424,7 +425,8 @@ static void nearest(const Strip *strip, int dim, const uint8_t *blocks, int64_t 
 API int bb_nearest(const int8_t *tokens, int64_t n, int dim, const uint8_t *centroids, int64_t count, int32_t *value,
                    int32_t *index) {
   int8_t *packed = malloc((size_t)STRIP * dim + 1);
-  for (int64_t start = 0; packed && start < n; start += STRIP) {
+  int ready = packed != NULL;
+  for (int64_t start = 0; ready && start < n; start += STRIP) {
     int64_t some = n - start < STRIP ? n - start : STRIP;
     int32_t values[STRIP], indices[STRIP];
     Strip strip;
@@ -434,10 +436,10 @@ API int bb_nearest(const int8_t *tokens, int64_t n, int dim, const uint8_t *cent
     memcpy(index + start, indices, (size_t)some * 4);
   }
   free(packed);
-  return packed ? 0 : -1;
+  return ready ? 0 : -1;
 }
 
-/* ---- one token with one block ------------------------------------------ */
+/* ---- one token with one block ----------------------------------------------------------------------------------- */
 
 typedef void (*dot_fn)(const int8_t *token, int32_t start, int dim, const uint8_t *block, int32_t out[LANES]);
 

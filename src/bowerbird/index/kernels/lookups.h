@@ -8,9 +8,6 @@
 
 #define LINE 64
 
-
-
-
 /* The first block, from `from` on, that has a vector with a sum above `limit`; `end` if there is none.
    sums: those of that block. */
 typedef int64_t (*above_fn)(const uint8_t *tables, int64_t pairs, const uint8_t *codes, int64_t from, int64_t end,

@@ -25,7 +25,8 @@ WITH_AVX2 static inline float peak_avx2(const void *vector, int half, int64_t di
   __m256 sign = _mm256_set1_ps(-0.0f), top = _mm256_setzero_ps();
   float lanes[8], peak = 0;
   int64_t j = 0;
-  for (; j + 8 <= dim; j += 8) top = _mm256_max_ps(top, _mm256_andnot_ps(sign, eight_at(vector, half, j)));
+  for (; j + 8 <= dim; j += 8) /* of two, the second if one is NaN: the peak so far stays */
+    top = _mm256_max_ps(_mm256_andnot_ps(sign, eight_at(vector, half, j)), top);
   _mm256_storeu_ps(lanes, top);
   for (int t = 0; t < 8; t++) peak = lanes[t] > peak ? lanes[t] : peak;
   for (; j < dim; j++) peak = fabsf(number_at(vector, half, j)) > peak ? fabsf(number_at(vector, half, j)) : peak;
@@ -77,8 +78,7 @@ API void bb_peaks(const void *vectors, int half, int64_t n, int64_t dim, float *
 }
 
 /* The nearest whole numbers of vector / scale, from -127 to 127. scales: n. out: n x dim. */
-API void bb_quantize(const void *vectors, int half, int64_t n, int64_t dim, const float *scales,
-                     int8_t *out) {
+API void bb_quantize(const void *vectors, int half, int64_t n, int64_t dim, const float *scales, int8_t *out) {
   int64_t step = dim * (half ? 2 : 4);
 #ifdef X86
   if (bb_level() >= AVX2) {

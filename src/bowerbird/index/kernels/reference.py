@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bowerbird.index.kernels import blocks
 from bowerbird.index.kernels.bits import BitGroups, Words, words_of
-from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Codes, Query
+from bowerbird.index.kernels.blocks import LANES, SLOTS, Blocks, Codes, Query, check_slots, check_width
 from bowerbird.index.kernels.nibbles import Near, Nibbles
 from bowerbird.index.kernels.ranges import Norms, Ranges
 
@@ -34,6 +34,7 @@ def maxsim(
     offsets: document d has tokens offsets[d] … offsets[d + 1] - 1. rows: the documents to score, all if None.
     One float32 per document; -inf for a document without tokens.
     """
+    check_width(query.values.shape[1], tokens.dim)
     documents = range(len(offsets) - 1) if rows is None else rows.tolist()
     scores = np.full(len(documents), -np.inf, np.float32)
     wide = query.values.astype(np.int32)
@@ -51,6 +52,7 @@ def maxsim(
 
 def dots_of(left: NDArray[np.int8], right: NDArray[np.int8]) -> Ints:
     """m × dim and n × dim bytes → m × n whole inner products, by products of floats, which are fast."""
+    check_width(left.shape[1], right.shape[1])
     dots = np.zeros((len(left), len(right)), np.int32)
     for start in range(0, left.shape[1], EXACT):
         one, other = (side[:, start : start + EXACT].astype(np.float32) for side in (left, right))
@@ -71,13 +73,13 @@ def assign(
     """As `nearest`, sought only in the `probes` best regions of a token.
 
     Region r owns the centroids bounds[r] … bounds[r + 1] - 1, whole blocks of 16 are looked at; regions without any do
-    not count.
+    not count. Without any value -2 ** 31 and index 0.
     """
     count, owners = int(bounds[-1]), np.flatnonzero(np.diff(bounds))
     near = owners[np.argsort(-dots_of(tokens, regions.rows(0, len(bounds) - 1)[owners]), axis=1, kind="stable")]
     value, index = np.full(len(tokens), -(2**31), np.int64), np.zeros(len(tokens), np.int64)
     for region in owners.tolist():
-        mine = np.flatnonzero((near[:, :probes] == region).any(axis=1))
+        mine = np.flatnonzero((near[:, : max(probes, 0)] == region).any(axis=1))
         first, last = bounds[region] // LANES * LANES, min(-(-bounds[region + 1] // LANES) * LANES, count)
         if len(mine):
             dots = dots_of(tokens[mine], centroids.rows(int(first), int(last)))
@@ -94,6 +96,7 @@ def table(query: Query, centroids: Blocks, count: int) -> NDArray[np.uint8]:
     255 at a token's best centroid, 0 at `span` or more below it, where span is the widest distance of a token's best
     from its mean. Only differences within a column count for a ranking, so every token may have its own top.
     """
+    check_slots(query)
     dots = dots_of(centroids.rows(0, count), query.values)
     top, mean = dots.max(axis=0), dots.sum(axis=0, dtype=np.int64).astype(np.float32) / np.float32(count)
     span = max(float((query.scales * (top.astype(np.float32) - mean)).max(initial=0)), 0.0)
@@ -239,8 +242,9 @@ def nearest_by(
     """As `hamming`, with distances by `apart`."""
     distances, rows = np.full((len(queries), k), -1, np.int32), np.full((len(queries), k), -1, np.int32)
     places = np.arange(codes.count, dtype=np.int32) if usable is None else np.flatnonzero(usable).astype(np.int32)
-    kept = min(k, len(places))
-    for number, query in enumerate(words_of(queries) if kept else ()):
+    kept, asked = min(k, len(places)), words_of(queries)
+    check_width(64 * asked.shape[1], 64 * codes.words.shape[1])
+    for number, query in enumerate(asked if kept else ()):
         reached = apart(query, codes.words)[places]
         near = np.flatnonzero(reached <= np.partition(reached, kept - 1)[kept - 1])
         best = near[np.argsort(reached[near], kind="stable")[:kept]]
