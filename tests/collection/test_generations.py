@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bowerbird.collection import Collection, segment
 from bowerbird.collection import generations as module
 from bowerbird.collection.generations import GENERATION, Generations
 from bowerbird.collection.segment import SUFFIX
@@ -231,22 +233,96 @@ def test_a_folder_that_cannot_be_written_is_searched(folder: Folder, tmp_path: P
     same(folder.snapshot(kept), folder.rebuilt(tmp_path / "anew-2"), 0)
 
 
+@contextmanager
+def lost(folder: Folder, tmp_path: Path) -> Iterator[None]:
+    """What is stored in the block is lost afterwards; the next versions have its numbers and its rows' numbers."""
+    before = tmp_path / "before"
+    shutil.copytree(folder.path / "items.lance", before)
+    yield
+    shutil.rmtree(folder.path / "items.lance")
+    shutil.move(before, folder.path / "items.lance")
+
+
+def rows_of(names: Iterable[str], text: str, value: int, late: bool = False) -> dict[str, list[Row]]:
+    """A file per name, with one row."""
+    vector = np.full(DIM, value)
+    made = {"tokens": np.stack([vector, np.ones(DIM)])} if late else {"vector": vector}
+    return {name: [Row(name, text=text, **made)] for name in names}
+
+
 def test_a_number_that_is_given_again_is_noticed(folder: Folder, tmp_path: Path) -> None:
     """A version is put aside as damaged after it was searched; the next one has its number and its rows' numbers."""
     grown(folder, 2)
-    before = tmp_path / "before"
-    shutil.copytree(folder.path / "items.lance", before)
-    folder.replace([], {"lost": [Row("lost", text="blue", vector=np.ones(DIM))]})
     kept = Generations(folder.path)
-    lost = folder.snapshot(kept)
-    assert lost.rows_of(["lost"])[0] >= 0
-    shutil.rmtree(folder.path / "items.lance")
-    shutil.move(before, folder.path / "items.lance")
-    folder.replace([], {"found": [Row("found", text="blue", vector=np.ones(DIM))]})
+    with lost(folder, tmp_path):
+        folder.replace([], rows_of(["lost"], "blue", 1))
+        before = folder.snapshot(kept)
+        assert before.rows_of(["lost"])[0] >= 0
+    folder.replace([], rows_of(["found"], "blue", 1))
     found = folder.snapshot(kept)
-    assert found.version == lost.version
+    assert found.version == before.version
     same(found, folder.rebuilt(tmp_path / "anew"), 0)
     same(folder.snapshot(Generations(folder.path)), folder.rebuilt(tmp_path / "anew"), 0)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_lost_row_stays_lost_beside_others(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """The lost rows are in one segment with others, which live on, and their numbers are given again."""
+    monkeypatch.setattr(segment, "NOMINATED", 1)
+    folder.replace([], rows_of(["one", "two", "three"], "egg", 1, late))
+    kept = Generations(folder.path)
+    with lost(folder, tmp_path):
+        folder.replace([], rows_of(["lost"], "blue wing", 3, late))
+        folder.replace([], rows_of(["lost too"], "blue wing", 3, late))
+        assert (folder.snapshot(kept).rows_of(["lost", "lost too"]) >= 0).all()
+        assert len(index_files(folder, SUFFIX)) == 1
+    changes: list[tuple[list[str], list[str]]] = [([], ["found", "found too"]), ([], ["four"]), (["four"], [])]
+    changes += [(["found"], ["five", "six"]), ([], ["seven"]), (["one", "two"], ["eight"]), (["three"], ["nine"])]
+    query, versions = Query.of(np.ones((1, DIM), np.float32)), []
+    for number, (gone, fresh) in enumerate(changes):
+        folder.replace(gone, rows_of(fresh, "blue bird", 2, late))
+        versions.append(int(folder.store.dataset().version))
+        anew = folder.rebuilt(tmp_path / f"anew-{number}")
+        for generations in (kept, Generations(folder.path)):  # the latter as another process has it
+            view = folder.snapshot(generations)
+            same(view, anew, number)
+            np.testing.assert_array_equal(view.late("text", query, 9), anew.late("text", query, 9))
+            generations.merge()
+            same(folder.snapshot(generations), anew, number)
+    for version in versions:
+        same(folder.snapshot(kept, version), folder.rebuilt(tmp_path / f"at-{version}", version), version)
+
+
+def test_a_lost_row_stays_lost_in_versions_that_were_passed_over(folder: Folder, tmp_path: Path) -> None:
+    """The row that has its number is first looked for when a newer version, in which it is gone, has an index."""
+    folder.replace([], rows_of(["one"], "egg", 1))
+    with lost(folder, tmp_path):
+        folder.replace([], rows_of(["lost"], "blue wing", 3))
+        len(folder.snapshot(Generations(folder.path)))
+    folder.replace([], rows_of(["found", "other"], "blue bird", 2))
+    version = int(folder.store.dataset().version)
+    folder.replace(["found"], {})
+    kept = Generations(folder.path)
+    same(folder.snapshot(kept), folder.rebuilt(tmp_path / "anew"), 0)
+    same(folder.snapshot(kept, version), folder.rebuilt(tmp_path / "at", version), 0)
+
+
+def test_a_view_of_a_lost_version_is_not_one_of_the_next(folder: Folder, tmp_path: Path) -> None:
+    collection = Collection(folder.path)
+    with lost(folder, tmp_path):
+        folder.replace([], rows_of(["lost"], "blue wing", 3))
+        before = collection.snapshot()
+        assert collection.snapshot() is before
+        assert before.rows_of(["lost"])[0] >= 0
+        identity = before.identity
+    folder.replace([], rows_of(["found"], "blue wing", 3))
+    view = collection.snapshot()
+    assert view.version == before.version
+    assert view.rows_of(["lost", "found"]).tolist() == [-1, 0]
+    assert view.identity != identity
+    assert collection.snapshot() is view
 
 
 def test_items_that_lie_in_each_other_end(folder: Folder) -> None:

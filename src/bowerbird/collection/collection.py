@@ -69,7 +69,7 @@ class Collection:
         self.folder = folder
         self._store = Store(folder)
         self._generations = Generations(folder)
-        self._snapshot: Snapshot | None = None
+        self._shown: tuple[tuple[int, ...], Snapshot] | None = None
 
     @classmethod
     def open(cls, path: str | Path, *, fields: Mapping[str, str] | None = None, create: bool = True) -> Collection:
@@ -297,9 +297,13 @@ class Collection:
     def snapshot(self) -> Snapshot:
         """A view of the newest version; the same object until something changes."""
         dataset = self._store.dataset()
-        if self._snapshot is None or self._snapshot.version != int(dataset.version):
-            self._snapshot = Snapshot(self.folder, dataset, self._store.fields(dataset), self._generations)
-        return self._snapshot
+        version = int(dataset.version)
+        stamp = version, *self._store.stamp(version)
+        if self._shown is None or self._shown[0] != stamp:
+            shown = Snapshot(self.folder, dataset, self._store.fields(dataset), self._generations)
+            self._shown = stamp, shown
+            return shown
+        return self._shown[1]
 
     def versions(self) -> list[dict[str, Any]]:
         """Versions that can still be opened: number and time, oldest first."""

@@ -7,6 +7,9 @@ about one size are merged: small ones at once, large ones when a writer is done.
     index/*.segment      rows of the table (segment.py)
     index/*.generation   the segments of one version, and where in them each of its rows lies
 
+A row is known by its number in the table only as long as it lives on from the newest version that has an index. A lost
+version's numbers are given again, and its rows may lie dead in a segment: such a row serves only who says the same.
+
 Every file is written whole or not at all, and can be thrown away. Any number of processes may do all this at once:
 what one deletes under another's hands is missing, and made again.
 """
@@ -20,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.collection.contents import Contents
-from bowerbird.collection.live import Live
+from bowerbird.collection.live import Live, RowTexts
 from bowerbird.collection.open_packs import OpenPacks
 from bowerbird.collection.segment import NOMINATED, SUFFIX, Segment
 from bowerbird.errors import CollectionError
@@ -42,6 +46,9 @@ FRESH = 60.0
 """Seconds that a file stays which no generation names: another process may be about to name it."""
 
 Rows = NDArray[np.int64]
+Numbers = NDArray[np.uint64]
+Part = tuple[Segment, Rows]
+"""Some rows of a segment, ascending."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +75,9 @@ class Generation:
         alive[self.place] = True
         return [np.flatnonzero(part) for part in np.split(alive, self.first[1:-1])] if self.segments else []
 
-    @cached_property
-    def numbers(self) -> NDArray[np.uint64]:
-        """The table's number of every row."""
+    @property
+    def numbers(self) -> Numbers:
+        """The table's number of every row; no two have the same."""
         return _concatenated(self.segments, "numbers", np.uint64)[self.place]
 
     def to_merge(self) -> list[int]:
@@ -81,40 +88,73 @@ class Generation:
         rows = sum(len(self.left[number]) for number in chosen)
         return rows <= SOON and sum(self.segments[number].late_tokens for number in chosen) < NOMINATED
 
+    def parts(self, chosen: Sequence[int]) -> list[Part]:
+        """What is left of some segments."""
+        return [(self.segments[number], self.left[number]) for number in chosen]
+
     def without_empty(self) -> Generation:
-        kept = tuple(segment for segment, left in zip(self.segments, self.left, strict=True) if len(left))
+        kept = [number for number, left in enumerate(self.left) if len(left)]
         if len(kept) == len(self.segments):
             return self
-        return replace(self, segments=kept, place=places(kept, self.numbers).astype(np.int32))
+        places = self._places()
+        return self._arranged([self.segments[number] for number in kept], [places[number] for number in kept])
+
+    def replaced(self, parts: Sequence[Part], merged: Segment) -> Generation | None:
+        """With one segment in place of some, of which it has these rows; None if others live, or none is here."""
+        segments, places = list(self.segments), self._places()
+        here = {id(segment): number for number, segment in enumerate(segments)}
+        chosen = sorted(here[id(one)] for one, _ in parts if id(one) in here)
+        if not chosen:
+            return None
+        held = [places[here[id(one)]][rows] if id(one) in here else np.full(len(rows), -1) for one, rows in parts]
+        for number in reversed(chosen):
+            del segments[number], places[number]
+        segments.insert(chosen[0], merged)
+        places.insert(chosen[0], np.concatenate(held))
+        made = self._arranged(segments, places)
+        return None if (made.place < 0).any() else made
+
+    def _places(self) -> list[Rows]:
+        """The positions of every segment's rows."""
+        return [np.arange(start, end) for start, end in pairwise(self.first)]
+
+    def _arranged(self, segments: Sequence[Segment], places: Sequence[Rows]) -> Generation:
+        """The same rows in other segments. places: the positions until now of every segment's rows, -1 for none."""
+        before = np.concatenate([np.zeros(0, np.int64), *places])
+        moved = np.full(int(self.first[-1]), -1, np.int32)
+        moved[before[before >= 0]] = np.flatnonzero(before >= 0)
+        return replace(self, segments=tuple(segments), place=moved[self.place])
 
 
-def _joined(found: Generation, chosen: Sequence[int], packs: OpenPacks) -> Segment:
-    """One segment, in memory, of what is left of some."""
-    parts = [found.segments[number].contents(found.left[number]) for number in chosen]
-    return Segment.build(Contents.joined(parts), found.segments[chosen[0]].fields, packs.__getitem__)
+def _joined(parts: Sequence[Part], packs: OpenPacks) -> Segment:
+    """One segment, in memory, of some rows of some."""
+    contents = Contents.joined([segment.contents(rows) for segment, rows in parts])
+    return Segment.build(contents, parts[0][0].fields, packs.__getitem__)
 
 
-def _replaced(found: Generation, chosen: Sequence[int], merged: Segment) -> Generation | None:
-    """With one segment in place of some; None if rows are lost by that."""
-    if not chosen:
-        return None
-    segments = [one for number, one in enumerate(found.segments) if number not in set(chosen)]
-    segments.insert(chosen[0], merged)
-    place = places(segments, found.numbers)
-    if (place < 0).any():
-        return None
-    return replace(found, segments=tuple(segments), place=place.astype(np.int32))
-
-
-def places(segments: Sequence[Segment], numbers: NDArray[np.uint64]) -> Rows:
-    """The positions of rows by their numbers in the table; -1 for those that no segment holds."""
-    known = _concatenated(segments, "numbers", np.uint64)
+def _living(found: Generation, numbers: Numbers) -> Rows:
+    """The positions of the live rows with these numbers; -1 for those that do not live there."""
+    known = found.numbers
     if not len(known):
         return np.full(len(numbers), -1, np.int64)
-    order = None if (known[:-1] <= known[1:]).all() else np.argsort(known, kind="stable")
+    order = None if (known[:-1] <= known[1:]).all() else np.argsort(known)
     at = np.minimum(np.searchsorted(known, numbers, sorter=order), len(known) - 1)
-    found = at if order is None else order[at]
-    return np.where(known[found] == numbers, found, -1)
+    rows = at if order is None else order[at]
+    return np.where(known[rows] == numbers, found.place[rows], -1)
+
+
+def _alike(segments: Sequence[Segment], texts: RowTexts) -> Rows:
+    """The positions of rows, live or dead, that have the same number and say the same; -1 where there is none."""
+    found = np.full(len(texts.numbers), -1, np.int64)
+    if len(found):
+        numbers, prints = _concatenated(segments, "numbers", np.uint64), _concatenated(segments, "prints", np.uint32)
+        order = np.argsort(texts.numbers)
+        low, high = texts.numbers[order[[0, -1]]]
+        near = np.flatnonzero((numbers >= low) & (numbers <= high))  # none, as a rule: what is new has new numbers
+        at = order[np.searchsorted(texts.numbers, numbers[near], sorter=order)]
+        same = (texts.numbers[at] == numbers[near]) & (texts.prints[at] == prints[near])
+        found[at[same]] = near[same]
+    return found
 
 
 class Generations:
@@ -158,13 +198,13 @@ class Generations:
         chosen = before.to_merge()
         if not chosen:
             return False
+        parts = before.parts(chosen)
         try:
-            merged = self._kept(_joined(before, chosen, self.packs))
+            merged = self._kept(_joined(parts, self.packs))
         except CollectionError:  # a pack is damaged; what is there stays until it is repaired
             return False
         with self._lock:
-            now, gone = self._latest, {id(before.segments[number]) for number in chosen}
-            made = _replaced(now, [number for number, one in enumerate(now.segments) if id(one) in gone], merged)
+            made = self._latest.replaced(parts, merged)
             if made is None:  # a version that has rows which were gone before
                 return False
             self._latest = self._saved(made)
@@ -222,15 +262,11 @@ class Generations:
 
     def _made(self, live: Live, fields: Mapping[str, str]) -> Generation:
         """The generation of a version out of the newest one's segments and of what is new."""
-        files, segments = self._before()
-        segments = [segment for segment in segments if segment.fields == dict(fields)]
-        numbers = live.numbers()
-        place = places(segments, numbers)
-        rows, texts = live.read(live.unknown(files, place < 0))
-        there = place[rows] >= 0
-        prints = _concatenated(segments, "prints", np.uint32)
-        changed = rows[there][prints[place[rows[there]]] != texts.prints[there]]
-        place[changed] = -1
+        before = self._before(fields)
+        segments = list(before.segments)
+        place = _living(before, live.numbers())
+        rows, texts = live.read(live.unknown(before.files, place < 0))
+        place[rows] = _alike(segments, texts)
         new = place[rows] < 0
         if new.any():
             contents = Contents.read(texts[new], lambda name: self.packs[name].pack, list(fields))
@@ -240,7 +276,8 @@ class Generations:
         made = Generation(live.state, live.version, live.files, tuple(segments), place.astype(np.int32))
         made = made.without_empty()
         while (chosen := made.to_merge()) and made.soon(chosen):
-            made = _replaced(made, chosen, _joined(made, chosen, self.packs)) or made
+            parts = made.parts(chosen)
+            made = made.replaced(parts, _joined(parts, self.packs)) or made
         made = self._saved(made)
         self._sweep(made)
         return made
@@ -252,21 +289,20 @@ class Generations:
         except CollectionError:
             return Segment.build(contents, fields, None)
 
-    def _before(self) -> tuple[frozenset[str], list[Segment]]:
-        """The data files and the readable segments of the newest generation."""
-        best, segments = self._latest.files, list(self._latest.segments)
-        newest = self._latest.version
+    def _before(self, fields: Mapping[str, str]) -> Generation:
+        """The newest generation; if it cannot be read whole, one with all segments there are, of which no row lives."""
+        newest, best = self._latest.version, None
         for path in self.home.glob(f"*{GENERATION}"):
-            try:
-                file = CheckedFile(path)
-            except DamagedFile:
-                continue
-            if path.name not in self._damaged and file.head["version"] > newest:
-                newest, best, segments = file.head["version"], frozenset(file.head["files"]), []
-                for name in file.head["segments"]:
-                    with suppress(DamagedFile):
-                        segments.append(self._segment(name))
-        return best, segments or self._all()
+            with suppress(DamagedFile):
+                version = CheckedFile(path).head["version"]
+                if path.name not in self._damaged and version > newest:
+                    newest, best = version, path
+        found = self._latest
+        with suppress(DamagedFile):
+            found = found if best is None else self._read(best)
+            if found.segments and all(segment.fields == dict(fields) for segment in found.segments):
+                return found
+        return Generation("", -1, segments=tuple(one for one in self._all() if one.fields == dict(fields)))
 
     def _all(self) -> list[Segment]:
         """All segments that can be read, if there is no list of them any more."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bowerbird.collection.batch import Tokens
 from bowerbird.index.kernels import Blocks
+from bowerbird.storage.files import stamp
 from bowerbird.storage.packs import Pack
 
 Places = list[tuple[str, int]]
@@ -22,7 +23,7 @@ class OpenPack:
 
     def __init__(self, path: Path) -> None:
         self.pack = Pack(path)
-        self.file = _file(path)
+        self.file = stamp(path)
         self._tokens: dict[str, Tokens] = {}
 
     def tokens(self, field: str) -> Tokens:
@@ -42,7 +43,7 @@ class OpenPacks:
 
     def __getitem__(self, name: str) -> OpenPack:
         path, found = self._folder / name, self._open.get(name)
-        if found is None or found.file != _file(path):  # a repair puts a whole file in a damaged one's place
+        if found is None or found.file != stamp(path):  # a repair puts a whole file in a damaged one's place
             found = self._open[name] = OpenPack(path)
         return found
 
@@ -50,12 +51,3 @@ class OpenPacks:
         """Close all others."""
         kept = set(names)
         self._open = {name: pack for name, pack in list(self._open.items()) if name in kept}
-
-
-def _file(path: Path) -> tuple[int, int]:
-    """What tells a file from another one of the same name; zeros if it is missing."""
-    try:
-        status = path.stat()
-    except OSError:
-        return 0, 0
-    return status.st_ino, status.st_mtime_ns

@@ -4,7 +4,7 @@ Row r of a segment is the r-th of the rows it was made from. Rows of other segme
 that lies elsewhere is kept by its id.
 
     ids, kinds, order            strings; the rows sorted by id
-    numbers uint64, prints uint32    the row's number in the table, which is never given again; what the row says
+    numbers uint64, prints uint32    the row's number in the table, given again only if a version is lost; what it says
     parents, documents, groups   int32 rows; parents -1 where there is none, or it lies elsewhere:
     elsewhere, elsewhere_ids     the rows of which that is so, and the ids of their parents
     pack, slot int32             where vectors and pictures are stored; the packs' names are in the head

@@ -16,6 +16,7 @@ from bowerbird.collection.derived import DenseRows, Derived
 from bowerbird.collection.filters import columns_of, evaluate, parse
 from bowerbird.collection.generations import Generations
 from bowerbird.collection.identity import Fields, opened
+from bowerbird.collection.live import Live
 from bowerbird.collection.open_packs import OpenPack, TokenSample
 from bowerbird.collection.row_checks import fits
 from bowerbird.collection.schema import FileInfo, from_row
@@ -98,10 +99,14 @@ class Snapshot:
 
     @property
     def identity(self) -> str:
-        """Names this version of this collection: its folder, when it was made, its version and its encoders."""
+        """Names this version of this collection: its folder, when it was made, its version, files and encoders."""
         made = (self._folder / "library.json").stat().st_mtime_ns
         encoders = sorted((name, field.id) for name, field in self._fields.items())
-        return f"{self._folder.resolve()} {made} {self.version} {encoders}"
+        return f"{self._folder.resolve()} {made} {self.version} {self._state} {encoders}"
+
+    @cached_property
+    def _state(self) -> str:
+        return Live(self._dataset).state
 
     def encoder(self, field: str) -> Encoder:
         """The encoder of a field, loaded when it is first needed. Raises EncoderMismatch if it has changed."""

@@ -21,7 +21,7 @@ from bowerbird.collection.identity import FieldEncoder, from_json, from_metadata
 from bowerbird.collection.orphans import drop_orphans
 from bowerbird.collection.schema import schema
 from bowerbird.errors import CollectionError
-from bowerbird.storage.files import digest_file, sync_file, sync_folder
+from bowerbird.storage.files import digest_file, stamp, sync_file, sync_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,6 +85,10 @@ class Store:
                 return lance.dataset(str(self.table))
             except (ValueError, OSError) as again:
                 raise CollectionError(f"cannot open {self.table}: {again}; restore the folder from a copy") from again
+
+    def stamp(self, version: int) -> tuple[int, int]:
+        """What tells a version from a lost one that had its number."""
+        return stamp(_manifest(self.table, version))
 
     def fields(self, dataset: Any) -> dict[str, FieldEncoder]:
         """The encoder of every field of a version."""
@@ -329,4 +333,5 @@ def _version_of_manifest(path: Path) -> int:
 
 
 def _manifest(table: Path, version: int) -> Path:
-    return next(path for path in (table / "_versions").glob("*.manifest") if _version_of_manifest(path) == version)
+    counted_down = table / "_versions" / f"{(1 << 64) - 1 - version}.manifest"
+    return counted_down if counted_down.exists() else counted_down.with_name(f"{version}.manifest")

@@ -58,3 +58,12 @@ def digest_file(path: Path | str) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """What tells a file from another one of the same name; zeros if it is missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_ino, status.st_mtime_ns
