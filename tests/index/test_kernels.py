@@ -174,6 +174,7 @@ def test_vectors_of_another_width_are_refused(form: ModuleType) -> None:
         lambda: form.assign(np.ones((3, 6), np.int8), points, bounds, points, 1),
         lambda: form.scan(Query.of(np.ones((1, 12))), points, np.array([0]), np.array([20])),
         lambda: form.rescore(np.ones(6, np.float32), np.ones((20, 8), np.float16), np.arange(3)),
+        lambda: form.maxsim_half(np.ones((2, 6), np.float32), np.ones((20, 8), np.float16), bounds, np.arange(1)),
     ):
         with pytest.raises(ValueError, match=r"dimension|broadcast"):
             run()
@@ -236,6 +237,21 @@ def test_a_scale_that_is_no_number_hides_no_token_before_it(compiled: ModuleType
     query = Query.of(np.ones((1, 8), np.float32))
     found = compiled.maxsim(query, Blocks.of(values, scales), np.array([0, 80]))
     np.testing.assert_array_equal(found, reference.maxsim(query, Blocks.of(values[:16]), np.array([0, 16])))
+
+
+@pytest.mark.parametrize("dim", [8, 24, 128, 136])
+def test_maxsim_of_float16_tokens(form: ModuleType, dim: int) -> None:
+    """Near the product of matrices."""
+    vectors, offsets = sets(3, [5, 0, 33, 1], dim)
+    half, rows = vectors.astype(np.float16), np.array([2, 0, 1, 3, 2])
+    for count in (1, 4, 7):
+        query = sets(8, [count], dim)[0]
+        made = form.maxsim_half(query, half, offsets, rows)
+        assert made.dtype == np.float32
+        np.testing.assert_allclose(made, reference.maxsim_half(query, half, offsets, rows), rtol=1e-5)
+    alone = half[offsets[2] : offsets[3]].astype(np.float32) @ query.T
+    np.testing.assert_allclose(made[0], alone.max(axis=0).sum(), rtol=1e-5)
+    assert made[2] == -np.inf
 
 
 def test_no_best_of_scores(form: ModuleType) -> None:

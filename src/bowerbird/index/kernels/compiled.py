@@ -36,7 +36,7 @@ _scratch = threading.local()
 def library() -> ctypes.CDLL:
     """The shared library beside this file. Raises OSError if it was not built for this machine and version."""
     loaded = ctypes.CDLL(str(LIBRARY))
-    if not all(hasattr(loaded, name) for name in (*COUNTING, "bb_quantize")):
+    if not all(hasattr(loaded, name) for name in (*COUNTING, "bb_maxsim_half")):
         raise OSError(f"{LIBRARY} is of an older version; install bowerbird again")
     for name in COUNTING:
         getattr(loaded, name).restype = ctypes.c_int64
@@ -218,6 +218,16 @@ def rescore(query: NDArray[np.float32], vectors: NDArray[np.float16], rows: NDAr
     out, query = np.empty(len(rows), np.float32), np.ascontiguousarray(query)
     asked = (_at(query), _at(vectors), _long(vectors.shape[1]))
     library().bb_rescore(*asked, _at(rows), _long(len(rows)), _at(out))
+    return out
+
+
+def maxsim_half(
+    query: NDArray[np.float32], vectors: NDArray[np.float16], offsets: NDArray[np.int64], rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    check_width(query.shape[1], vectors.shape[1])
+    out, query = np.empty(len(rows), np.float32), np.ascontiguousarray(query)
+    asked = (_at(query), _long(len(query)), _long(query.shape[1]))
+    _check(library().bb_maxsim_half(*asked, _at(vectors), _at(offsets), _at(rows), _long(len(rows)), _at(out)))
     return out
 
 

@@ -29,6 +29,7 @@ def loop(function: Function) -> Function:
 # matrix products and sorts: numpy does them well
 assign, nearest, quantize, scan = reference.assign, reference.nearest, reference.quantize, reference.scan
 table, top, rescore, best = reference.table, reference.top, reference.rescore, reference.best
+maxsim_half = reference.maxsim_half
 
 
 def maxsim(

@@ -105,11 +105,8 @@ def _rescored(
     for number, segment in enumerate(segments):
         mine = np.flatnonzero(places[:, 0] == number)
         if len(mine) and segment.exact is not None:
-            starts, ends = segment.offsets[places[mine, 1]], segment.offsets[places[mine, 1] + 1]
-            vectors = np.concatenate([segment.exact[a:b] for a, b in zip(starts, ends, strict=True)])
-            similar = vectors.astype(np.float32) @ query.T
-            bounds = np.cumsum(ends - starts) - (ends - starts)
-            scores[mine] = np.maximum.reduceat(similar, bounds, axis=0).sum(axis=1)
+            rows = np.ascontiguousarray(places[mine, 1])
+            scores[mine] = kernels.use().maxsim_half(query, segment.exact, segment.offsets, rows)
     return scores
 
 
