@@ -14,6 +14,8 @@ SHARE = 0.5
 """Of the fastest peer's time, for late interaction."""
 LIKE = 0.02
 """Recall that a peer may lack of ours and still be alike when builds are compared."""
+POOLED = "mean pooling + MaxSim"
+"""Not compared by its build, which takes a mean and has nothing to learn or sort."""
 BYTES = {"bowerbird": 1.1, "bowerbird 4 bit": 0.6, "bowerbird 2 bit": 0.3}
 """Per dimension."""
 FDE_TIMES = 5
@@ -89,13 +91,15 @@ def _build(name: str, measured: Measured) -> Iterator[Target]:
         return
     reached = max(row.recall_at_10 for row in mine)
     alike = [
-        row for row in measured.rows if not row.ours and row.recall_at_10 >= reached - LIKE and row.build_cpu_s > 1
+        row
+        for row in measured.rows
+        if not row.ours and row.recall_at_10 >= reached - LIKE and row.build_cpu_s > 1 and row.peer != POOLED
     ]
     fastest = min(alike, key=lambda row: row.build_cpu_s, default=None)
     if fastest is not None:
         theirs = f"{fastest.peer} {fastest.build_cpu_s:.0f} s (recall {fastest.recall_at_10:.3f})"
         text, met = f"{mine[0].build_cpu_s:.0f} s; {theirs}", mine[0].build_cpu_s <= fastest.build_cpu_s
-        wanted = f"{name}: a build takes no longer than that of a peer of like recall, of those that take over a second"
+        wanted = f"{name}: a build takes no longer than that of a peer of like recall that learns or sorts"
         yield Target(wanted, text, met)
 
 
