@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,14 @@ def test_a_pause_while_a_merge_runs_counts_for_what_was_added() -> None:
     assert "4,000/s, longest search 10 ms (3 ms alone) | **not met**" in removing
     phases[2]["longest_ms"] = 40.0
     assert "**not met**" not in targets.markdown({}, [{"kind": "dense", "phases": phases}], {}, {}).splitlines()[2]
+
+
+def test_batches_are_compared_where_they_were_measured() -> None:
+    rows = [replace(row(name, 0.96, 1), queries_per_s=rate) for name, rate in (("bowerbird", 800.0), ("peer", 900.0))]
+    rows.append(replace(row("careless", 0.9, 1), queries_per_s=2000.0))
+    found = Measured(rows, [], items=10, vectors=10, dim=100, gb_per_s=10, load=1)
+    line = targets.markdown({"dense1m-throughput": found}, [], {}, {}).splitlines()[-1]
+    assert "in a batch on two threads | 800; peer 900 | **not met**" in line
 
 
 def test_copies_are_moved_and_real_documents_are_not(folder: Path) -> None:
