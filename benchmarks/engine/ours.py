@@ -130,10 +130,14 @@ class Dense:
         return tuple(Recall(share) for share in (0.8, 0.85, 0.9, 0.95, 0.98, 0.99))
 
     def search(self, query: Floats, k: int, setting: Recall) -> Ids:
-        return self.search_batch([query], k, setting)[0]
+        return self._found([query], k, setting, 1)[0]
 
     def search_batch(self, queries: Sequence[Floats], k: int, setting: Recall) -> Sequence[Ids]:
-        found = self._index.search(embeddings.Dense(np.concatenate(queries)), k, recall=setting.recall)
+        return self._found(queries, k, setting, 2)
+
+    def _found(self, queries: Sequence[Floats], k: int, setting: Recall, threads: int) -> Sequence[Ids]:
+        vectors = embeddings.Dense(np.concatenate(queries))
+        found = self._index.search(vectors, k, recall=setting.recall, threads=threads)
         return [keys[keys >= 0] for keys in found.keys]
 
     def touched(self, setting: Recall) -> float:
