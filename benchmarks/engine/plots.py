@@ -35,6 +35,7 @@ def recall_over_time(sets: Sequence[tuple[str, Measured]]) -> Figure:
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.tick_params(axis="x", labelsize=7)
         axes.set_ylim(LOWEST, 1.005)
         axes.set_xlabel("processor milliseconds per query, one thread")
         axes.set_ylabel("recall@10 of exact search")

@@ -97,7 +97,7 @@ class DenseIndex(SegmentedIndex[DenseSegment]):
         """q queries → q × k keys (-1 pads) and inner products, best first, lower keys first among equals.
 
         allowed: a mask over keys; keys beyond its end are not allowed. recall: share of the true best ten to aim at.
-        threads: share a batch; they gain little where lists are short, as numpy takes most of a query then.
+        threads: that share a batch.
         Raises ValueError for queries of another size or with values that are no numbers.
         """
         check_request(k, recall)

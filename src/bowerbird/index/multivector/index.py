@@ -247,7 +247,7 @@ class MultiVectorIndex(SegmentedIndex[Segment]):
         known = Calibration(**head[MEASURED])
         if len(segment) < GROWN * known.documents and (known.list_ranks or not segment.listed):
             return head
-        return {**head, MEASURED: calibrate([segment], self._model, int(head["seed"])).to_json()}
+        return {**head, MEASURED: calibrate([segment], self._model, int(head.get("seed", 0))).to_json()}
 
 
 def _head(model: Model, seed: int, measured: Calibration) -> dict[str, Any]:
